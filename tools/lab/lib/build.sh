@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Builds a copy of the checkout, so that the tree stays clean and checkouts and
+# kernels do not disturb each other.
+
+# Tests that run on this machine are built only with BUILD_HOST_TESTS set to nothing.
+# Sets BUILD_DIR, the built copy (of BUILD_TARGETS, else everything) for the chosen kernel.
+build_prepare()
+{
+	local hash what=()
+
+	hash=$(printf '%s' "$TOP_DIR" | sha256sum | cut -c1-10)
+	BUILD_DIR=$CACHE/build/$hash-$KERNEL_RELEASE
+	mkdir -p "$BUILD_DIR"
+	build_environment
+	[ "${OPT_BUILD:-1}" = 1 ] || { [ -e "$BUILD_DIR/.built" ] && return 0; }
+
+	need_packages "to build modules, tools and tests" "${PACKAGES_BUILD[@]}"
+	exec {build_lock}>"$BUILD_DIR.lock"
+	flock "$build_lock"
+	build_copy
+	verbose "building in $BUILD_DIR"
+	# KCOV_INSTRUMENT: a kernel with KCOV instruments only what asks for it, which is us
+	logged "build" "$BUILD_DIR.log" make -C "$BUILD_DIR" -j"$(nproc)" \
+		KDIR="$KERNEL_BUILD" KCOV_INSTRUMENT=y \
+		SKIP_HOST_TESTS="${BUILD_HOST_TESTS-1}" "${BUILD_TARGETS[@]:-all}" || die "the build failed"
+	touch "$BUILD_DIR/.built"
+	exec {build_lock}>&-
+}
+
+# What .gitignore names is build output: neither copied nor deleted.
+build_copy()
+{
+	rsync -a --delete --exclude=/.git --exclude=/.built --filter=':- .gitignore' \
+		"$TOP_DIR/" "$BUILD_DIR/" || die "cannot copy $TOP_DIR to $BUILD_DIR"
+}
+
+# What makefiles of tests and tools look for.
+build_environment()
+{
+	ksft_prepare
+	export KSFT_DIR
+	export KHDR_INCLUDES="-isystem $UAPI_DIR" KHDR=$UAPI_DIR KSFT=$KSFT_DIR
+	KSRC_DIR=$CACHE/source/$(source_version)
+	export KSRC_DIR
+	# BTF types for CO-RE programs: the stock kernel's headers carry them
+	VMLINUX_BTF=/usr/src/linux-headers-$(headers_release)/vmlinux
+	export VMLINUX_BTF
+}

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# "lab check": every test, on the host or in laboratory boots, and one sum.
+
+CHECK_LIMIT=2700	# seconds for one kernel's tests
+CHECK_LIMIT_BOTH=4800	# for everything when both kernels are tested: CI allows 90 minutes
+
+# The folder's own word on a point (its settings file), e.g. where=host, append=...
+check_setting()
+{
+	sed -n "s/^$2=//p" "$BUILD_DIR/selftests/$1/settings" 2>/dev/null | tail -n 1
+}
+
+# When both kernels are tested, time is short and the debug kernel slow: a folder may name
+# the programs that go there (debug=...). "check --debug-kernel" runs them all.
+check_left_out()
+{
+	local list
+
+	[ "$OPT_BOTH" = 1 ] && [ "$OPT_DEBUG_KERNEL" = 1 ] || return 1
+	list=$(check_setting "${1%%:*}" debug)
+	case " ${list:-${1#*:}} " in
+	*" ${1#*:} "*) return 1 ;;
+	esac
+}
+
+# Sets CHECK_TESTS to FOLDER:PROGRAM lines, those that --only picks.
+check_collect()
+{
+	local dir
+
+	mapfile -t CHECK_TESTS < <(
+		for dir in "$BUILD_DIR"/selftests/*/Makefile; do
+			dir=$(basename "$(dirname "$dir")")
+			make -s --no-print-directory -C "$BUILD_DIR/selftests/$dir" \
+				OUTPUT="$BUILD_DIR/selftests/$dir" COLLECTION="$dir" emit_tests \
+				2>/dev/null | grep "^$dir:" ||
+				warn "selftests/$dir: its Makefile names no tests (emit_tests of lib.mk)" 
+		done | grep -E -- "${OPT_ONLY:-.}")
+	[ ${#CHECK_TESTS[@]} -gt 0 ] || die "no test matches '${OPT_ONLY:-}'"
+}
+
+check_on_host()
+{
+	[ "${1%%:*}" = core ] || [ "$(check_setting "${1%%:*}" where)" = host ]
+}
+
+# Programs that need no kernel of ours run right here. Once is enough for all kernels.
+check_host()
+{
+	local out=$RESULTS/host t list=()
+
+	for t in "${CHECK_TESTS[@]}"; do
+		check_on_host "$t" && list+=("$t")
+	done
+	[ ${#list[@]} -gt 0 ] || return 0
+	mkdir -p "$out"
+	say "${#list[@]} user-space test programs on this machine"
+	"$BUILD_DIR/selftests/lib/run_tests.sh" -o "$out" "${list[@]}"
+	CHECK_RUNS+=("host=$out")
+}
+
+# check_lab LABEL: the others, in as few boots as possible. Folders that ask for other kernel
+# parameters (append=) get a boot of their own.
+check_lab()
+{
+	local label=$1 t append groups=() out=$RESULTS/$1/tap
+
+	mkdir -p "$out"
+	CHECK_RUNS+=("$label=$out")
+	mapfile -t groups < <(for t in "${CHECK_TESTS[@]}"; do
+		check_on_host "$t" || check_setting_line "${t%%:*}"
+	done | sort -u)
+	for append in "${groups[@]}"; do
+		check_group "$label" "$out" "$append"
+	done
+}
+
+check_setting_line()
+{
+	printf '%s\n' "$(check_setting "$1" append)"
+}
+
+# check_group LABEL OUT APPEND. A kernel that dies takes one test with it: the next boot
+# goes on behind it.
+check_group()
+{
+	local label=$1 out=$2 append=$3 t left=() boot=0 rc saved=$OPT_APPEND dir current scale=1
+
+	for t in "${CHECK_TESTS[@]}"; do
+		check_on_host "$t" && continue
+		check_left_out "$t" && continue
+		[ "$(check_setting "${t%%:*}" append)" = "$append" ] && left+=("$t")
+	done
+	[ "$OPT_DEBUG_KERNEL" = 0 ] || scale=4
+	OPT_APPEND="$saved $append"
+	while [ ${#left[@]} -gt 0 ]; do
+		boot=$((boot + 1))
+		dir=$RESULTS/$label/boot$(find "$RESULTS/$label" -maxdepth 1 -name 'boot*' | wc -l)
+		mkdir -p "$dir/tap"
+		say "$label: ${#left[@]} test programs${append:+, kernel parameters $append}"
+		rc=0
+		lab_boot "$dir" run "$(check_left)" \
+			/trivio/selftests/lib/run_tests.sh -o /lab/tap -s "$scale" "${left[@]}" || rc=$?
+		cp -f "$dir"/tap/* "$out/" 2>/dev/null
+		mapfile -t left < <(for t in "${left[@]}"; do
+			[ -e "$out/${t/:/.}.rc" ] || echo "$t"
+		done)
+		if [ ${#left[@]} -eq 0 ]; then
+			check_verdict "$out" "$boot$append" "$rc" "$dir"
+			break
+		fi
+		current=${left[0]}
+		echo "${VERDICT_WHY:-the laboratory ended early} (console: $dir/console)" \
+			>"$out/${current/:/.}.crash"
+		say "$label: $current did not come back: $VERDICT_WHY"
+		left=("${left[@]:1}")
+		if [ "$(check_left)" -le 60 ]; then
+			for t in "${left[@]}"; do
+				echo "no time was left to run it" >"$out/${t/:/.}.crash"
+			done
+			break
+		fi
+	done
+	OPT_APPEND=$saved
+}
+
+# Seconds that are left for this kernel.
+check_left()
+{
+	local secs=$((${OPT_TIMEOUT:-$CHECK_LIMIT} - (SECONDS - CHECK_START)))
+
+	if [ "$OPT_BOTH" = 1 ] && [ $secs -gt $((CHECK_LIMIT_BOTH - SECONDS)) ]; then
+		secs=$((CHECK_LIMIT_BOTH - SECONDS))
+	fi
+	[ $secs -gt 30 ] || secs=30
+	echo $secs
+}
+
+# The end of a boot is a test as well: clean log, modules unloaded, nothing leaked. (A boot
+# that ended early has failed the program that ran.)
+check_verdict()
+{
+	local out=$1 n=${2//[^A-Za-z0-9]/_} rc=$3 dir=$4 name
+
+	name=lab.boot_$n
+	{
+		echo "1..1"
+		if [ "$VERDICT" = ok ] || [ "$VERDICT" = exit ]; then
+			echo "ok 1 log scan, unload and leak scan"
+		else
+			echo "# $VERDICT_WHY"
+			[ ! -s "$dir/splats" ] || sed 's/^/# /' "$dir/splats"
+			grep -a '^LAB: ' "$dir/console" | tr -d '\r' | sed 's/^/# /'
+			echo "not ok 1 log scan, unload and leak scan"
+		fi
+	} >"$out/$name.tap"
+	echo "0 $BOOT_SECONDS 0" >"$out/$name.rc"
+	verbose "boot ended: $VERDICT (exit $rc) after $BOOT_SECONDS s"
+}
+
+check_kernel()
+{
+	local BUILD_HOST_TESTS=1
+
+	OPT_DEBUG_KERNEL=$1
+	CHECK_START=$SECONDS
+	[ "$CHECK_HOST_DONE" = 1 ] || BUILD_HOST_TESTS=
+	lab_prepare
+	check_collect
+	if [ "$OPT_LIST" = 1 ]; then
+		printf '%s\n' "${CHECK_TESTS[@]}"
+		exit 0
+	fi
+	[ "${RESULTS:-}" ] || results_make check
+	if [ "$CHECK_HOST_DONE" = 0 ]; then
+		check_host
+		CHECK_HOST_DONE=1
+		CHECK_START=$SECONDS
+	fi
+	if [ "$OPT_DEBUG_KERNEL" = 1 ]; then
+		check_lab debug
+	else
+		check_lab stock
+	fi
+}
+
+check_static()
+{
+	local out=$RESULTS/static
+
+	mkdir -p "$out"
+	say "static checks"
+	"$LAB_DIR/style.sh" -o "$out" || true
+	CHECK_RUNS+=("static=$out")
+}
+
+cmd_check()
+{
+	local json=() rc=0
+
+	CHECK_RUNS=() CHECK_HOST_DONE=0
+	need_packages "to sum up results, and the clients the tests drive" python3 "${PACKAGES_CHECK[@]}"
+	[ "$OPT_JSON" = 0 ] || json=(--json)
+	if [ "$OPT_JSON" = 1 ]; then
+		exec {json_fd}>&1 1>&2
+	else
+		exec {json_fd}>&1
+	fi
+	if [ "$OPT_STATIC" = 1 ]; then
+		results_make check
+		need_packages "static checks" "${PACKAGES_STATIC[@]}"
+		stock_kernel_prepare
+		build_environment
+		source_prepare
+		check_static
+	fi
+	if [ "$OPT_BOTH" = 1 ]; then
+		check_kernel 0
+		check_kernel 1
+	else
+		check_kernel "$OPT_DEBUG_KERNEL"
+	fi
+	"$LAB_DIR/ktap.py" --out "$RESULTS" "${json[@]}" "${CHECK_RUNS[@]}" >&"$json_fd" || rc=$?
+	return $rc
+}
+
+cmd_demo()
+{
+	local rc=0 BUILD_TARGETS=(modules tools)
+
+	lab_prepare
+	results_make demo
+	say "kernel $KERNEL_RELEASE on $ACCEL ($ACCEL_WHY)"
+	lab_boot "$RESULTS" run "${OPT_TIMEOUT:-600}" /trivio/tools/lab/demo.sh || rc=$?
+	say "$([ $rc = 0 ] && echo finished || echo FAILED) after $SECONDS s; $RESULTS/demo.json"
+	return $rc
+}
+
+cmd_bench()
+{
+	local rc=0 BUILD_TARGETS=(modules tools)
+
+	OPT_ICOUNT=1
+	[ -x "$TOP_DIR/tools/bench/run" ] || die "no tools/bench/run in this tree"
+	lab_prepare
+	results_make bench
+	lab_boot "$RESULTS" run "${OPT_TIMEOUT:-3600}" /trivio/tools/bench/run "${OPT_REST[@]}" || rc=$?
+	say "$([ $rc = 0 ] && echo finished || echo FAILED) after $SECONDS s; folder $RESULTS"
+	return $rc
+}

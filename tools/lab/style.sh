@@ -1,0 +1,199 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Every static check: style.sh [-o DIR] [CHECK...]. With -o the results go to DIR as the
+# test results do. Needs no laboratory boot. "make check-style" runs it.
+
+set -u
+LAB_DIR=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
+TOP_DIR=$(cd "$LAB_DIR/../.." && pwd)
+for f in "$LAB_DIR"/lib/*.sh; do
+	# shellcheck source=/dev/null
+	. "$f"
+done
+
+CHECKS=(checkpatch sparse_w1 kernel_doc coccinelle shellcheck python no_bug file_size)
+MAX_LINES=950	# the aim is 700; nothing may outgrow this
+
+# Files of the tree by pattern, without what was built. A checkout that belongs to another
+# user is fine; a tree without git is taken as it is.
+files()
+{
+	local f list
+
+	list=$(cd "$TOP_DIR" && git -c safe.directory='*' ls-files -co --exclude-standard 2>/dev/null)
+	[ -n "$list" ] || list=$(cd "$TOP_DIR" && find . -type f -not -path './.git/*' -printf '%P\n')
+	while read -r f; do
+		[ -e "$TOP_DIR/$f" ] && files_match "$f" "$@" && echo "$f"
+	done <<<"$list"
+}
+
+files_match()
+{
+	local f=$1 pattern
+	shift
+
+	[ $# -gt 0 ] || return 0
+	for pattern in "$@"; do
+		# shellcheck disable=SC2053	# the pattern is one
+		[[ $f == $pattern ]] && return 0
+	done
+	return 1
+}
+
+# Advice that only holds for kernel code: other helpers, other string functions.
+USER_IGNORE=REPEATED_WORD,ARRAY_SIZE,EMBEDDED_FUNCTION_NAME,PREFER_DEFINED_ATTRIBUTE_MACRO
+USER_IGNORE+=,STRNCPY,STRCPY,STRLCPY,VOLATILE,COMPLEX_MACRO,SPLIT_STRING,CONSTANT_COMPARISON,SSCANF_TO_KSTRTO
+# table macros, harness macros that are several statements
+USER_IGNORE+=,LEADING_SPACE,BRACES,MACRO_WITH_FLOW_CONTROL
+# yield() in queue.c is meant: the producer it waits for is on the same CPU
+KERNEL_IGNORE=YIELD
+USER_IGNORE+=,MACRO_ARG_REUSE,PREFER_KERNEL_TYPES,MISSING_EOF_NEWLINE,NAKED_SSCANF,AVOID_EXTERNS
+
+# shellcheck disable=SC2317	# called by name
+check_checkpatch()
+{
+	local f bad=0 out ignore=()
+
+	while read -r f; do
+		ignore=(--ignore "$KERNEL_IGNORE")
+		case $f in
+		# stand-ins with the kernel's names, for files compiled in user space
+		selftests/*/shim/*) continue ;;
+		drivers/* | include/*) ;;
+		*) ignore=(--ignore "$USER_IGNORE") ;;
+		esac
+		out=$(cd "$TOP_DIR" && perl "$SOURCE_TREE/scripts/checkpatch.pl" --no-tree --strict \
+			--show-types --terse --quiet "${ignore[@]}" -f "$f" 2>&1) || true
+		out=$(grep -E '(ERROR|WARNING)' <<<"$out")
+		[ -z "$out" ] || { echo "$out"; bad=1; }
+	done < <(files '*.c' '*.h')
+	return $bad
+}
+
+# A build of its own, so that C=2 W=1 sees every file and disturbs nobody.
+# shellcheck disable=SC2317
+check_sparse_w1()
+{
+	local dir log
+
+	dir=$CACHE/build/$(printf '%s' "$TOP_DIR" | sha256sum | cut -c1-10)-style
+	log=$dir.log
+	mkdir -p "$dir"
+	rsync -a --delete --delete-excluded --exclude=/.git --filter=':- .gitignore' "$TOP_DIR/" "$dir/" || return 1
+	make -s -C "/usr/src/linux-headers-$KERNEL_RELEASE" M="$dir" C=2 W=1 \
+		CF=-D__CHECK_ENDIAN__ modules >"$log" 2>&1 || { tail -n 30 "$log"; return 1; }
+	! grep -E '(warning|error):' "$log"
+}
+
+# shellcheck disable=SC2317
+check_kernel_doc()
+{
+	local f bad=0 out
+
+	while read -r f; do
+		out=$(cd "$TOP_DIR" && perl "$SOURCE_TREE/scripts/kernel-doc" -none "$f" 2>&1)
+		[ -z "$out" ] || { echo "$out"; bad=1; }
+	done < <(files 'drivers/*.[ch]' 'include/*.h')
+	return $bad
+}
+
+# The kernel's own semantic patches that fit code outside the tree.
+# shellcheck disable=SC2317
+check_coccinelle()
+{
+	local c out bad=0 opts
+
+	for c in "$SOURCE_TREE"/scripts/coccinelle/{free,locks,null,iterators,misc,api,tests}/*.cocci; do
+		grep -q 'virtual report' "$c" || continue
+		case $c in
+		# wants files of the whole tree, or only knows kmalloc style that 6.12 has left
+		*/misc/struct_size.cocci | */api/device_attr_show.cocci | */misc/cond_no_effect.cocci) continue ;;
+		esac
+		opts=$(sed -n 's|^// Options: ||p' "$c" | head -n 1)
+		# shellcheck disable=SC2086
+		out=$(cd "$TOP_DIR" && timeout 120 spatch -D report --very-quiet $opts \
+			--cocci-file "$c" --dir drivers 2>/dev/null | grep -E '^[^ ]+:[0-9]+')
+		[ -z "$out" ] || { echo "$(basename "$c"): $out"; bad=1; }
+	done
+	return $bad
+}
+
+# shellcheck disable=SC2317
+check_shellcheck()
+{
+	local list=()
+
+	mapfile -t list < <(files | while read -r f; do
+		case $f in
+		*.sh) echo "$f" ;;
+		*.[ch] | *.py | *.rst | *.md | *.yaml | *.config) ;;
+		*) head -c 64 "$TOP_DIR/$f" | head -n 1 | grep -qaE '^#!.*\b(bash|sh)\b' && echo "$f" ;;
+		esac
+	done)
+	(cd "$TOP_DIR" && shellcheck -x "${list[@]}")
+}
+
+# shellcheck disable=SC2317
+check_python()
+{
+	local f bad=0
+
+	while read -r f; do
+		python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' "$TOP_DIR/$f" || bad=1
+	done < <(files '*.py')
+	return $bad
+}
+
+# Hosts run with panic_on_warn: nothing of ours may reach BUG or an unguarded WARN.
+# shellcheck disable=SC2317
+check_no_bug()
+{
+	! (cd "$TOP_DIR" && grep -nE '\b(BUG|BUG_ON|WARN|WARN_ON)\(' -r drivers include \
+		--include='*.[ch]' | grep -vE '^[^:]+:[0-9]+:\s*(/?\*|//)')
+}
+
+# shellcheck disable=SC2317
+check_file_size()
+{
+	local f n bad=0
+
+	while read -r f; do
+		n=$(wc -l <"$TOP_DIR/$f")
+		[ "$n" -le $MAX_LINES ] || { echo "$f: $n lines, more than $MAX_LINES"; bad=1; }
+	done < <(files 'drivers/*.[ch]')
+	return $bad
+}
+
+main()
+{
+	local out='' c rc failed=0 start text
+
+	[ -n "$(files 'drivers/*.c')" ] || die "no source files found in $TOP_DIR"
+
+	if [ "${1:-}" = -o ]; then
+		out=$2
+		shift 2
+		mkdir -p "$out"
+	fi
+	[ $# -eq 0 ] || CHECKS=("$@")
+	cache_init
+	need_packages "static checks" "${PACKAGES_STATIC[@]}"
+	headers_prepare
+	source_prepare
+	for c in "${CHECKS[@]}"; do
+		start=$SECONDS rc=0
+		text=$("check_$c" 2>&1) || rc=1
+		printf '%-4s static:%-36s %s s\n' "$([ $rc = 0 ] && echo pass || echo FAIL)" "$c" $((SECONDS - start))
+		[ $rc = 0 ] || { head -n 40 <<<"$text" | sed 's/^/     | /'; failed=1; }
+		[ -n "$out" ] || continue
+		{
+			echo "1..1"
+			[ -z "$text" ] || echo "# ${text//$'\n'/$'\n'# }"
+			[ $rc = 0 ] && echo "ok 1 $c" || echo "not ok 1 $c"
+		} >"$out/$c.tap"
+		echo "$rc $((SECONDS - start)) 0" >"$out/$c.rc"
+	done
+	return $failed
+}
+
+main "$@"
