@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between blk.c (service) and blk_cfg.c (config space, capacity). */
+#ifndef TRIVIO_BLK_IMPL_H
+#define TRIVIO_BLK_IMPL_H
+
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+#include <linux/wait.h>
+
+#include <trivio/blk.h>
+
+/**
+ * struct trivio_blkq - service state of one request queue
+ * @blk: device
+ * @q: queue
+ * @lock: direct mode: serialises service
+ * @flags: BLK_KICKED: somebody should look at the ring
+ * @running: direct mode: the ring may be touched; under @lock
+ * @req: the request in hand, with the queue's scratch chain
+ * @range: its ranges
+ * @inflight: requests with their own memory that are not on @done yet
+ * @done: completed requests, to be pushed
+ * @wait: woken when @done or @inflight changes
+ * @work: direct mode: service in the worker
+ */
+struct trivio_blkq {
+	struct trivio_blk *blk;
+	struct trivio_queue *q;
+	spinlock_t lock;
+	unsigned long flags;
+	bool running;
+	struct trivio_blk_req req;
+	struct trivio_blk_range *range;
+	atomic_t inflight;
+	struct llist_head done;
+	wait_queue_head_t wait;
+	struct trivio_work work;
+};
+
+/**
+ * struct trivio_blk - class state of a block device
+ * @dev: device
+ * @disk: its sectors
+ * @limits: what requests are checked against; @limits.sectors changes with
+ *	trivio_blk_resize(), read with READ_ONCE()
+ * @wce: writes may be volatile until a flush; under &trivio_dev.lock
+ * @seg_max: advertised
+ * @serial: for GET_ID
+ * @resize_lock: serialises trivio_blk_resize()
+ * @inflight: read side: requests with their own memory, from submission to the
+ *	push
+ * @nqueues: entries in @bq
+ * @bq: one per queue
+ */
+struct trivio_blk {
+	struct trivio_dev *dev;
+	struct trivio_disk *disk;
+	struct trivio_blk_limits limits;
+	bool wce;
+	u16 seg_max;
+	char serial[TRIVIO_BLK_SERIAL_MAX];
+	struct mutex resize_lock;
+	struct srcu_struct inflight;
+	u16 nqueues;
+	struct trivio_blkq bq[] __counted_by(nqueues);
+};
+
+u32 trivio_blk_config_len(struct trivio_dev *dev);
+void trivio_blk_config_read(struct trivio_dev *dev, u32 off, void *buf,
+			    u32 len);
+void trivio_blk_config_write(struct trivio_dev *dev, u32 off, const void *buf,
+			     u32 len);
+void trivio_blk_reset(struct trivio_dev *dev);
+
+#endif /* TRIVIO_BLK_IMPL_H */

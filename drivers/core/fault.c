@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Faults on purpose: whether one happens now, and the late ones. */
+#include <linux/bitmap.h>
+#include <linux/jump_label.h>
+#include <linux/module.h>
+
+#include <trivio/device.h>
+#include <trivio/fault.h>
+
+#include "fault_impl.h"
+#include "trace.h"
+
+struct static_key_false trivio_faults_on = STATIC_KEY_FALSE_INIT;
+EXPORT_SYMBOL_GPL(trivio_faults_on);
+
+static const char * const fault_name[] = {
+	[TRIVIO_FAULT_LOST_KICK]	= "lost_kick",
+	[TRIVIO_FAULT_LOST_CALL]	= "lost_call",
+	[TRIVIO_FAULT_LATE_CALL]	= "late_call",
+	[TRIVIO_FAULT_SPURIOUS_CALL]	= "spurious_call",
+	[TRIVIO_FAULT_USED_LEN]		= "used_len",
+	[TRIVIO_FAULT_USED_ID]		= "used_id",
+	[TRIVIO_FAULT_STUCK]		= "stuck",
+	[TRIVIO_FAULT_BROKEN]		= "broken",
+	[TRIVIO_FAULT_NEEDS_RESET]	= "needs_reset",
+	[TRIVIO_FAULT_CONFIG]		= "config",
+	[TRIVIO_FAULT_IO_ERROR]		= "io_error",
+	[TRIVIO_FAULT_IO_DELAY]		= "io_delay",
+};
+
+static_assert(ARRAY_SIZE(fault_name) == TRIVIO_FAULT_NR);
+
+/**
+ * trivio_fault_name() - name of a kind of fault, as configfs shows it
+ * @kind: kind
+ */
+const char *trivio_fault_name(enum trivio_fault kind)
+{
+	return (unsigned int)kind < TRIVIO_FAULT_NR ? fault_name[kind] : "?";
+}
+EXPORT_SYMBOL_GPL(trivio_fault_name);
+
+/**
+ * __trivio_fault() - does a fault of this kind happen now; counts it if so
+ * @q: queue it would happen to
+ * @kind: kind
+ * @value: filled with the kind's value if it does; may be NULL
+ *
+ * Context: any.
+ */
+bool __trivio_fault(struct trivio_queue *q, enum trivio_fault kind, u32 *value)
+{
+	struct trivio_faults *f = READ_ONCE(q->dev->faults);
+	struct trivio_fault_cfg *cfg;
+	unsigned long flags;
+	bool hit = false;
+
+	if (!f || !READ_ONCE(f->cfg[kind].every))
+		return false;
+	spin_lock_irqsave(&f->lock, flags);
+	cfg = &f->cfg[kind];
+	if (cfg->every && (cfg->queue < 0 || cfg->queue == q->index) &&
+	    (!cfg->times || cfg->hits < cfg->times))
+		hit = cfg->every == 1 ||
+		      prandom_u32_state(&f->rnd) % cfg->every == 0;
+	if (hit) {
+		cfg->hits++;
+		if (value)
+			*value = cfg->value;
+	}
+	spin_unlock_irqrestore(&f->lock, flags);
+	if (hit)
+		trivio_stat_inc(q, TRIVIO_STAT_FAULTS);
+	return hit;
+}
+EXPORT_SYMBOL_GPL(__trivio_fault);
+
+/**
+ * trivio_fault_call() - faults of a call to the driver
+ * @q: queue
+ * @call: whether the driver wants one
+ *
+ * Context: service of the queue.
+ *
+ * Return: whether to make one now.
+ */
+bool trivio_fault_call(struct trivio_queue *q, bool call)
+{
+	struct trivio_faults *f = READ_ONCE(q->dev->faults);
+	u32 ms;
+
+	if (!call)
+		return trivio_fault(q, TRIVIO_FAULT_SPURIOUS_CALL, NULL);
+	if (trivio_fault(q, TRIVIO_FAULT_LOST_CALL, NULL))
+		return false;
+	if (q->index < 64 && trivio_fault(q, TRIVIO_FAULT_LATE_CALL, &ms)) {
+		set_bit(q->index, f->late_queues);
+		schedule_delayed_work(&f->late, msecs_to_jiffies(ms));
+		return false;
+	}
+	return true;
+}
+
+/**
+ * trivio_fault_push() - faults of a used entry, and those that come with one
+ * @q: queue
+ * @id: id that goes into it
+ * @written: length that goes into it
+ *
+ * Context: service of the queue.
+ */
+void trivio_fault_push(struct trivio_queue *q, u16 *id, u32 *written)
+{
+	struct trivio_faults *f = READ_ONCE(q->dev->faults);
+	u32 value;
+
+	if (trivio_fault(q, TRIVIO_FAULT_USED_LEN, &value))
+		*written = value;
+	if (trivio_fault(q, TRIVIO_FAULT_USED_ID, &value))
+		*id += value;
+	if (trivio_fault(q, TRIVIO_FAULT_NEEDS_RESET, NULL))
+		trivio_dev_needs_reset(q->dev);
+	if (trivio_fault(q, TRIVIO_FAULT_CONFIG, NULL))
+		schedule_work(&f->config);
+}
+
+static void faults_late(struct work_struct *work)
+{
+	struct trivio_faults *f = container_of(to_delayed_work(work),
+					       struct trivio_faults, late);
+	struct trivio_dev *dev = f->dev;
+	unsigned int i;
+
+	for_each_set_bit(i, f->late_queues, 64) {
+		clear_bit(i, f->late_queues);
+		if (dev && i < dev->nqueues)
+			dev->front->call(&dev->queue[i]);
+	}
+}
+
+static void faults_config(struct work_struct *work)
+{
+	struct trivio_faults *f = container_of(work, struct trivio_faults,
+					       config);
+
+	if (f->dev)
+		trivio_dev_config_changed(f->dev);
+}
+
+/**
+ * trivio_faults_init() - set faults up, all off
+ * @f: zeroed memory
+ */
+void trivio_faults_init(struct trivio_faults *f)
+{
+	int i;
+
+	spin_lock_init(&f->lock);
+	INIT_DELAYED_WORK(&f->late, faults_late);
+	INIT_WORK(&f->config, faults_config);
+	for (i = 0; i < TRIVIO_FAULT_NR; i++)
+		f->cfg[i].queue = -1;
+	trivio_faults_seed(f, 1);
+}
+EXPORT_SYMBOL_GPL(trivio_faults_init);
+
+/**
+ * trivio_faults_exit() - end of faults that are not attached
+ * @f: faults
+ */
+void trivio_faults_exit(struct trivio_faults *f)
+{
+	struct trivio_fault_cfg off = { .queue = -1 };
+	int i;
+
+	for (i = 0; i < TRIVIO_FAULT_NR; i++)
+		trivio_faults_set(f, i, &off);
+}
+EXPORT_SYMBOL_GPL(trivio_faults_exit);
+
+/**
+ * trivio_faults_seed() - begin a sequence anew
+ * @f: faults
+ * @seed: number
+ */
+void trivio_faults_seed(struct trivio_faults *f, u64 seed)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&f->lock, flags);
+	prandom_seed_state(&f->rnd, seed);
+	spin_unlock_irqrestore(&f->lock, flags);
+}
+EXPORT_SYMBOL_GPL(trivio_faults_seed);
+
+/**
+ * trivio_faults_set() - change one kind; its hits begin at 0
+ * @f: faults
+ * @kind: kind
+ * @cfg: settings
+ *
+ * Context: may sleep; one caller at a time.
+ */
+void trivio_faults_set(struct trivio_faults *f, enum trivio_fault kind,
+		       const struct trivio_fault_cfg *cfg)
+{
+	unsigned long flags;
+	bool was;
+
+	spin_lock_irqsave(&f->lock, flags);
+	was = f->cfg[kind].every;
+	f->cfg[kind] = *cfg;
+	f->cfg[kind].hits = 0;
+	spin_unlock_irqrestore(&f->lock, flags);
+	if (!was && cfg->every)
+		static_branch_inc(&trivio_faults_on);
+	else if (was && !cfg->every)
+		static_branch_dec(&trivio_faults_on);
+}
+EXPORT_SYMBOL_GPL(trivio_faults_set);
+
+/**
+ * trivio_faults_get() - settings and hits of one kind
+ * @f: faults
+ * @kind: kind
+ * @cfg: filled in
+ */
+void trivio_faults_get(struct trivio_faults *f, enum trivio_fault kind,
+		       struct trivio_fault_cfg *cfg)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&f->lock, flags);
+	*cfg = f->cfg[kind];
+	spin_unlock_irqrestore(&f->lock, flags);
+}
+EXPORT_SYMBOL_GPL(trivio_faults_get);
+
+/**
+ * trivio_faults_attach() - let faults act on a device
+ * @f: faults; they outlive trivio_faults_detach()
+ * @dev: device without faults
+ */
+void trivio_faults_attach(struct trivio_faults *f, struct trivio_dev *dev)
+{
+	f->dev = dev;
+	WRITE_ONCE(dev->faults, f);
+}
+EXPORT_SYMBOL_GPL(trivio_faults_attach);
+
+/**
+ * trivio_faults_detach() - no faults any more
+ * @f: faults; their device's queues are stopped
+ *
+ * Context: may sleep.
+ */
+void trivio_faults_detach(struct trivio_faults *f)
+{
+	if (!f->dev)
+		return;
+	WRITE_ONCE(f->dev->faults, NULL);
+	synchronize_rcu();
+	cancel_delayed_work_sync(&f->late);
+	cancel_work_sync(&f->config);
+	f->dev = NULL;
+}
+EXPORT_SYMBOL_GPL(trivio_faults_detach);

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between queue.c and fault.c. */
+#ifndef TRIVIO_FAULT_IMPL_H
+#define TRIVIO_FAULT_IMPL_H
+
+#include <trivio/fault.h>
+
+bool trivio_fault_call(struct trivio_queue *q, bool call);
+void trivio_fault_push(struct trivio_queue *q, u16 *id, u32 *written);
+
+#endif /* TRIVIO_FAULT_IMPL_H */

@@ -1,0 +1,724 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A queue in service: configuration, mapping of its ring, kick -> pop -> serve
+ * -> push -> call, and what happens when the driver breaks the rules.
+ */
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/nospec.h>
+#include <linux/ratelimit.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include <trivio/device.h>
+
+#include "core.h"
+#include "fault_impl.h"
+#include "queue_impl.h"
+#include "trace.h"
+
+enum { AREA_DESC, AREA_DRIVER, AREA_DEVICE, AREA_NR };
+
+static int ring_read(void *ctx, u64 addr, void *dst, u32 len);
+static void ring_log(void *ctx, enum trivio_area area, u32 off, u32 len);
+
+static bool ring_idle(void *ctx);
+
+static const struct trivio_ring_ops queue_ring_ops = {
+	.read = ring_read,
+	.log = ring_log,
+	.idle = ring_idle,
+};
+
+/* --- translation ------------------------------------------------------- */
+
+static __always_inline bool hit_covers(const struct trivio_hit *hit, u64 gen,
+				       u64 addr, u32 len, u32 perm)
+{
+	u64 off = addr - hit->range.first;
+	u64 span = hit->range.last - hit->range.first;
+
+	/* A length of 0 wraps to one that no range covers. */
+	return likely(hit->gen == gen && off <= span && len - 1ULL <= span - off &&
+		      !(perm & ~hit->range.perm));
+}
+
+static int queue_miss(struct trivio_queue *q, u64 addr, u32 perm)
+{
+	struct trivio_mem *mem = q->mem;
+	int err;
+
+	if (!mem->ops || !mem->ops->miss)
+		return -EFAULT;
+	err = mem->ops->miss(mem, q, addr, perm);
+	if (err == -EAGAIN) {
+		trivio_stat_inc(q, TRIVIO_STAT_MISSES);
+		trace_trivio_miss(q, addr, perm);
+	}
+	return err;
+}
+
+/* Address spaces that are looked up range by range (a cache of pins). */
+static int translate_lookup(struct trivio_queue *q, u64 addr, u32 len, u32 perm,
+			    union trivio_seg *seg, int max, u64 *bad)
+{
+	struct trivio_mem *mem = q->mem;
+	u64 gen = READ_ONCE(mem->gen);
+	struct trivio_range r;
+	u64 left = len;
+	int n = 0;
+
+	*bad = addr;
+	if (len && addr + (len - 1) < addr)
+		return -EOVERFLOW;
+	do {
+		u64 off, part;
+
+		*bad = addr;
+		if (mem->ops->lookup(mem, addr, &r))
+			return -EFAULT;
+		if (perm & ~r.perm)
+			return -EPERM;
+		if (n == max)
+			return -ENOBUFS;
+		off = array_index_nospec(addr - r.first, r.last - r.first + 1);
+		part = min_t(u64, left, r.last - r.first + 1 - off);
+		seg[n].k.iov_base = (void *)(unsigned long)(r.base + off);
+		seg[n].k.iov_len = part;
+		if (!n) {
+			q->hit.range = r;
+			q->hit.gen = gen;
+		}
+		n++;
+		left -= part;
+		addr += part;
+	} while (left);
+	return n;
+}
+
+/*
+ * The map that is in force. A service has it either because it holds its
+ * queue's lock, which trivio_mem_sync() takes before a map is freed, or, in
+ * direct mode, because it runs under RCU.
+ */
+static __always_inline const struct trivio_table *
+queue_table(struct trivio_queue *q)
+{
+	return rcu_dereference_check(q->mem->table, lockdep_is_held(&q->lock) ||
+				     rcu_read_lock_any_held());
+}
+
+static noinline int translate_slow(struct trivio_queue *q, u64 addr, u32 len,
+				   u32 perm, union trivio_seg *seg, int max,
+				   u64 *bad)
+{
+	const struct trivio_table *t;
+	int n;
+
+	if (q->mem->ops && q->mem->ops->lookup) {
+		n = translate_lookup(q, addr, len, perm, seg, max, bad);
+	} else {
+		t = queue_table(q);
+		*bad = addr;
+		n = t ? trivio_table_translate(t, &q->hit, addr, len, perm, seg,
+					       max, bad) : -EFAULT;
+	}
+	if (n == -EFAULT)
+		n = queue_miss(q, *bad, perm);
+	return n;
+}
+
+/* The generation that a cached hit must have to be valid now. */
+static __always_inline u64 queue_gen(struct trivio_queue *q)
+{
+	const struct trivio_table *t;
+
+	if (q->mem->ops && q->mem->ops->lookup)
+		return READ_ONCE(q->mem->gen);
+	t = queue_table(q);
+	return t ? t->gen : 0;
+}
+
+static __always_inline void hit_seg(const struct trivio_hit *hit,
+				    const struct trivio_desc *d,
+				    union trivio_seg *seg)
+{
+	/* A mispredicted comparison must not form a foreign address. */
+	u64 off = array_index_nospec(d->addr - hit->range.first,
+				     hit->range.last - hit->range.first + 1);
+
+	seg->u.iov_base = (void __user *)(unsigned long)(hit->range.base + off);
+	seg->u.iov_len = d->len;
+}
+
+static __always_inline int translate(struct trivio_queue *q, u64 gen, u64 addr,
+				     u32 len, u32 perm, union trivio_seg *seg,
+				     int max, u64 *bad)
+{
+	struct trivio_desc d = { .addr = addr, .len = len };
+
+	if (hit_covers(&q->hit, gen, addr, len, perm) && max > 0) {
+		hit_seg(&q->hit, &d, seg);
+		return 1;
+	}
+	return translate_slow(q, addr, len, perm, seg, max, bad);
+}
+
+/* Indirect tables. A table may cross mappings like any other buffer. */
+static int ring_read(void *ctx, u64 addr, void *dst, u32 len)
+{
+	struct trivio_queue *q = ctx;
+	union trivio_seg seg[8];
+	int i, n, err;
+	u64 bad;
+
+	n = translate(q, queue_gen(q), addr, len, TRIVIO_RO, seg,
+		      ARRAY_SIZE(seg), &bad);
+	if (n < 0)
+		return n;
+	for (i = 0; i < n; i++) {
+		err = trivio_seg_read(q, dst, &seg[i], 0, seg[i].u.iov_len);
+		if (err)
+			return err;
+		dst += seg[i].u.iov_len;
+	}
+	return 0;
+}
+
+static void ring_log(void *ctx, enum trivio_area area, u32 off, u32 len)
+{
+	struct trivio_queue *q = ctx;
+
+	if (q->dev->front->log_ring &&
+	    q->dev->front->log_ring(q, area, off, len))
+		trivio_queue_error(q, TRIVIO_ERR_LOG, 0, 0);
+}
+
+static bool ring_idle(void *ctx)
+{
+	struct trivio_queue *q = ctx;
+
+	return q->dev->front->idle && q->dev->front->idle(q);
+}
+
+static void log_chain(struct trivio_queue *q, const struct trivio_chain *c,
+		      u32 written)
+{
+	int i;
+
+	if (!q->dev->front->log_write)
+		return;
+	for (i = c->nout; i < c->nout + c->nin && written; i++) {
+		u32 part = min(written, c->desc[i].len);
+
+		if (part && q->dev->front->log_write(q, c->desc[i].addr, part)) {
+			trivio_queue_error(q, TRIVIO_ERR_LOG, c->id,
+					   c->desc[i].addr);
+			return;
+		}
+		written -= part;
+	}
+}
+
+/* --- mapping of the ring ----------------------------------------------- */
+
+static void queue_area_cfg(struct trivio_queue *q, int area, u64 *addr,
+			   size_t *len, u32 *perm)
+{
+	bool packed = trivio_has(q->dev, VIRTIO_F_RING_PACKED);
+	size_t bytes[AREA_NR];
+
+	trivio_ring_bytes(q->num, packed,
+			  trivio_has(q->dev, VIRTIO_RING_F_EVENT_IDX),
+			  &bytes[AREA_DESC], &bytes[AREA_DRIVER],
+			  &bytes[AREA_DEVICE]);
+	*len = bytes[area];
+	switch (area) {
+	case AREA_DESC:
+		*addr = q->desc_addr;
+		*perm = packed ? TRIVIO_RW : TRIVIO_RO;
+		break;
+	case AREA_DRIVER:
+		*addr = q->driver_addr;
+		*perm = TRIVIO_RO;
+		break;
+	default:
+		*addr = q->device_addr;
+		*perm = TRIVIO_RW;
+	}
+}
+
+/**
+ * trivio_queue_area() - where a mapped ring area lies
+ * @q: queue
+ * @area: 0 descriptors, 1 driver, 2 device
+ * @first: first address, in the queue's address space
+ * @last: last address
+ *
+ * Context: under &trivio_mem.lock of the queue's memory.
+ *
+ * Return: whether the area is mapped now.
+ */
+bool trivio_queue_area(struct trivio_queue *q, int area, u64 *first, u64 *last)
+{
+	bool mapped;
+	size_t len;
+	u32 perm;
+
+	mutex_lock(&q->lock);
+	mapped = q->mapped;
+	if (mapped) {
+		queue_area_cfg(q, area, first, &len, &perm);
+		*last = *first + len - 1;
+	}
+	mutex_unlock(&q->lock);
+	return mapped;
+}
+
+/**
+ * trivio_queue_unmap() - end service and unmap the ring
+ * @q: queue; its lock is held
+ */
+void trivio_queue_unmap(struct trivio_queue *q)
+{
+	int i;
+
+	lockdep_assert_held(&q->lock);
+	if (!q->mapped)
+		return;
+	if (q->ops->stop)
+		q->ops->stop(q);
+	q->mapped = false;
+	for (i = 0; i < AREA_NR; i++)
+		trivio_mem_unmap(q->mem, &q->map[i]);
+}
+
+/**
+ * trivio_queue_map() - map the ring and let service begin
+ * @q: queue; its lock is held
+ *
+ * Return: 0, -EAGAIN if a mapping was asked for, or a negative errno.
+ */
+int trivio_queue_map(struct trivio_queue *q)
+{
+	struct trivio_ring_cfg cfg = {
+		.num = q->num,
+		.packed = trivio_has(q->dev, VIRTIO_F_RING_PACKED),
+		.event_idx = trivio_has(q->dev, VIRTIO_RING_F_EVENT_IDX),
+		.indirect = trivio_has(q->dev, VIRTIO_RING_F_INDIRECT_DESC),
+		.in_order = trivio_has(q->dev, VIRTIO_F_IN_ORDER),
+		.ops = &queue_ring_ops,
+		.ctx = q,
+	};
+	int i, err;
+
+	lockdep_assert_held(&q->lock);
+	for (i = 0; i < AREA_NR; i++) {
+		size_t len;
+		u64 addr;
+		u32 perm;
+
+		queue_area_cfg(q, i, &addr, &len, &perm);
+		err = trivio_mem_map(q->mem, addr, len, perm, &q->map[i]);
+		if (err)
+			goto err_unmap;
+	}
+	cfg.desc = q->map[AREA_DESC].kaddr;
+	cfg.driver = q->map[AREA_DRIVER].kaddr;
+	cfg.device = q->map[AREA_DEVICE].kaddr;
+	q->ring.log = q->log;
+	err = trivio_ring_init(&q->ring, &cfg);
+	if (err)
+		goto err_unmap;
+	q->hit.gen = 0;
+	q->mapped = true;
+	if (q->ops->start) {
+		err = q->ops->start(q);
+		if (err) {
+			q->mapped = false;
+			goto err_unmap;
+		}
+	}
+	return 0;
+
+err_unmap:
+	for (i = 0; i < AREA_NR; i++)
+		trivio_mem_unmap(q->mem, &q->map[i]);
+	return err;
+}
+
+/**
+ * trivio_queue_map_work() - map the ring of a direct queue
+ * @work: &trivio_queue.map_work
+ */
+void trivio_queue_map_work(struct work_struct *work)
+{
+	struct trivio_queue *q = container_of(work, struct trivio_queue,
+					      map_work);
+	bool kick = false;
+	int err;
+
+	mutex_lock(&q->lock);
+	if (q->state == TRIVIO_Q_RUNNING && !q->mapped && !q->hold &&
+	    !q->dev->suspended && !q->dev->paused) {
+		err = trivio_queue_map(q);
+		kick = !err;
+	}
+	mutex_unlock(&q->lock);
+	if (kick)
+		trivio_queue_wake(q);
+}
+
+/**
+ * trivio_queue_unmap_range() - let go of ring memory that is about to change
+ * @q: queue
+ * @first: first address that changes
+ * @last: last address
+ *
+ * If any area of the ring lies there, service stops and the ring is unmapped;
+ * it is mapped again when the queue next runs.
+ *
+ * Context: under &trivio_mem.lock of the queue's memory; may sleep.
+ */
+void trivio_queue_unmap_range(struct trivio_queue *q, u64 first, u64 last)
+{
+	size_t len;
+	u64 addr;
+	u32 perm;
+	int i;
+
+	mutex_lock(&q->lock);
+	for (i = 0; i < AREA_NR && q->mapped; i++) {
+		queue_area_cfg(q, i, &addr, &len, &perm);
+		if (addr <= last && addr + len - 1 >= first)
+			trivio_queue_unmap(q);
+	}
+	mutex_unlock(&q->lock);
+}
+
+/* --- service ----------------------------------------------------------- */
+
+static bool queue_serve(struct trivio_queue *q)
+{
+	int err;
+
+	lockdep_assert_held(&q->lock);
+	if (q->state != TRIVIO_Q_RUNNING || q->dev->suspended ||
+	    q->dev->paused || q->hold)
+		return false;
+	/* Work that was queued before the start found out who serves. */
+	if (trivio_queue_direct(q))
+		return false;
+	/* Queued before it was known that this run is served directly. */
+	if (unlikely(!q->ops->serve))
+		return false;
+	/* Without the owner's mm its addresses mean nothing (it has exited). */
+	if (q->mem->kind == TRIVIO_MEM_USER && !current->mm)
+		return false;
+	if (unlikely(!q->mapped)) {
+		err = trivio_queue_map(q);
+		if (err == -EAGAIN)
+			return false;
+		if (err) {
+			trivio_queue_error(q, TRIVIO_ERR_RING_MAP, 0, 0);
+			return false;
+		}
+	}
+	trivio_stat_inc(q, TRIVIO_STAT_WAKEUPS);
+	trace_trivio_wake(q);
+	return q->ops->serve(q);
+}
+
+/**
+ * trivio_queue_run() - one turn in the worker
+ * @work: &trivio_queue.work
+ */
+void trivio_queue_run(struct trivio_work *work)
+{
+	struct trivio_queue *q = container_of(work, struct trivio_queue, work);
+	bool more, lazy;
+
+	mutex_lock(&q->lock);
+	q->lazy = false;
+	more = queue_serve(q) && q->state == TRIVIO_Q_RUNNING;
+	lazy = q->lazy;
+	if (more && !lazy)
+		trivio_stat_inc(q, TRIVIO_STAT_RESCHEDULES);
+	mutex_unlock(&q->lock);
+	if (!more)
+		return;
+	trivio_queue_wake(q);
+	/* Its producer waits for this CPU: let it produce before looking. */
+	if (lazy)
+		yield();
+}
+
+/**
+ * trivio_queue_wake() - have the queue looked at, without a driver's kick
+ * @q: queue
+ *
+ * Context: any, interrupts off and eventfd wake-ups included.
+ */
+void trivio_queue_wake(struct trivio_queue *q)
+{
+	struct trivio_worker *w;
+
+	if (trivio_queue_direct(q)) {
+		if (READ_ONCE(q->mapped))
+			q->ops->kick(q);
+		else if (READ_ONCE(q->state) == TRIVIO_Q_RUNNING)
+			schedule_work(&q->map_work);
+		return;
+	}
+	rcu_read_lock();
+	w = rcu_dereference(q->worker);
+	if (w)
+		trivio_worker_queue(w, &q->work);
+	rcu_read_unlock();
+}
+EXPORT_SYMBOL_GPL(trivio_queue_wake);
+
+/**
+ * trivio_queue_kick() - the driver notified
+ * @q: queue
+ *
+ * A kick for a queue that does not run is kept in mind by the ring itself: a
+ * start always looks.
+ *
+ * Context: any, interrupts off and eventfd wake-ups included.
+ */
+void trivio_queue_kick(struct trivio_queue *q)
+{
+	atomic64_inc(&q->kicks);
+	trace_trivio_kick(q);
+	if (unlikely(READ_ONCE(q->state) != TRIVIO_Q_RUNNING))
+		WRITE_ONCE(q->kick_pending, true);
+	if (trivio_fault(q, TRIVIO_FAULT_LOST_KICK, NULL))
+		return;
+	trivio_queue_wake(q);
+}
+EXPORT_SYMBOL_GPL(trivio_queue_kick);
+
+static noinline int chain_translate(struct trivio_queue *q,
+				    struct trivio_chain *c, u64 gen, u64 *bad)
+{
+	int i, n, at = 0;
+
+	for (i = 0; i < c->nout + c->nin; i++) {
+		if (i == c->nout)
+			c->out_segs = at;
+		n = translate(q, gen, c->desc[i].addr, c->desc[i].len,
+			      i < c->nout ? TRIVIO_RO : TRIVIO_WO, &c->seg[at],
+			      c->seg_max - at, bad);
+		if (unlikely(n < 0))
+			return n;
+		at += n;
+	}
+	if (!c->nin)
+		c->out_segs = at;
+	c->in_segs = at - c->out_segs;
+	return 0;
+}
+
+static int pop_failed(struct trivio_queue *q, struct trivio_chain *c, int err,
+		      u64 bad)
+{
+	enum trivio_err code;
+
+	trivio_ring_unpop(&q->ring, c);
+	switch (err) {
+	case -EAGAIN:
+		return err;
+	case -EPERM:
+		code = TRIVIO_ERR_PERM;
+		break;
+	case -EOVERFLOW:
+		code = TRIVIO_ERR_WRAP;
+		break;
+	case -ENOBUFS:
+		code = TRIVIO_ERR_TOO_LONG;
+		break;
+	default:
+		code = TRIVIO_ERR_UNMAPPED;
+	}
+	trivio_queue_error(q, code, c->id, bad);
+	return err;
+}
+
+/**
+ * trivio_queue_pop() - take the next request, ready to be touched
+ * @q: queue
+ * @c: chain with room for descriptors and segments (trivio_chain_init())
+ *
+ * Context: service of the queue.
+ *
+ * Return: 1 with a chain; 0 if the ring is empty; -EAGAIN if memory for it is
+ * not mapped yet: end the turn, the queue is woken when it is; another negative
+ * errno if the queue broke (the first error is kept, the owner was told).
+ */
+int trivio_queue_pop(struct trivio_queue *q, struct trivio_chain *c)
+{
+	u64 bad = 0, gen;
+	int n;
+
+	if (unlikely(q->state != TRIVIO_Q_RUNNING))
+		return -EPIPE;
+	if (trivio_fault(q, TRIVIO_FAULT_STUCK, NULL))
+		return -EAGAIN;
+	if (trivio_fault(q, TRIVIO_FAULT_BROKEN, NULL)) {
+		trivio_queue_error(q, TRIVIO_ERR_INJECTED, 0, 0);
+		return -EPIPE;
+	}
+	n = trivio_ring_pop(&q->ring, c);
+	if (n <= 0) {
+		if (n < 0 && n != -EAGAIN)
+			trivio_queue_error(q, q->ring.err, q->ring.err_head,
+					   q->ring.err_addr);
+		return n;
+	}
+	gen = queue_gen(q);
+	if (likely(c->nout + c->nin == 1 &&
+		   hit_covers(&q->hit, gen, c->desc->addr, c->desc->len,
+			      c->nin ? TRIVIO_WO : TRIVIO_RO))) {
+		hit_seg(&q->hit, c->desc, c->seg);
+		c->out_segs = c->nout;
+		c->in_segs = c->nin;
+	} else {
+		n = chain_translate(q, c, gen, &bad);
+		if (unlikely(n < 0))
+			return pop_failed(q, c, n, bad);
+	}
+	c->seq = q->seq++;
+	trace_trivio_pop(q, c->id, c->seq, c->out_len, c->in_len);
+	return 1;
+}
+EXPORT_SYMBOL_GPL(trivio_queue_pop);
+
+/**
+ * trivio_queue_unpop() - give back the chain popped last
+ * @q: queue
+ * @c: chain; several go back in reverse order
+ *
+ * Context: service of the queue.
+ */
+void trivio_queue_unpop(struct trivio_queue *q, const struct trivio_chain *c)
+{
+	trivio_ring_unpop(&q->ring, c);
+	q->seq--;
+}
+EXPORT_SYMBOL_GPL(trivio_queue_unpop);
+
+/**
+ * trivio_queue_push() - complete a chain
+ * @q: queue
+ * @c: chain
+ * @written: bytes written to its writable part, from the start
+ *
+ * The driver sees it after trivio_queue_flush().
+ *
+ * Context: service of the queue.
+ */
+void trivio_queue_push(struct trivio_queue *q, const struct trivio_chain *c,
+		       u32 written)
+{
+	u16 id = c->id;
+
+	if (unlikely(q->log))
+		log_chain(q, c, written);
+	if (static_branch_unlikely(&trivio_faults_on))
+		trivio_fault_push(q, &id, &written);
+	trivio_ring_push(&q->ring, id, c->slots, written);
+	trivio_stat_inc(q, TRIVIO_STAT_CHAINS);
+	trace_trivio_push(q, c->id, c->seq, written);
+}
+EXPORT_SYMBOL_GPL(trivio_queue_push);
+
+/**
+ * trivio_queue_flush() - publish completed chains, call the driver if it wants
+ * @q: queue
+ *
+ * Context: service of the queue; never from inside an eventfd wake-up.
+ */
+void trivio_queue_flush(struct trivio_queue *q)
+{
+	bool call;
+
+	if (!q->ring.pending)
+		return;
+	trivio_ring_flush(&q->ring);
+	trivio_stat_inc(q, TRIVIO_STAT_BATCHES);
+	call = trivio_ring_call_needed(&q->ring);
+	if (!call && trivio_has(q->dev, VIRTIO_F_NOTIFY_ON_EMPTY))
+		call = trivio_ring_empty(&q->ring);
+	if (static_branch_unlikely(&trivio_faults_on))
+		call = trivio_fault_call(q, call);
+	trace_trivio_call(q, q->ring.last_used, !call);
+	if (call) {
+		trivio_stat_inc(q, TRIVIO_STAT_CALLS);
+		q->dev->front->call(q);
+	} else {
+		trivio_stat_inc(q, TRIVIO_STAT_CALLS_SUPPRESSED);
+	}
+}
+EXPORT_SYMBOL_GPL(trivio_queue_flush);
+
+/**
+ * trivio_queue_error() - the driver broke the rules, or the memory did
+ * @q: queue
+ * @err: what happened
+ * @head: chain head or id
+ * @addr: guest address, or 0
+ *
+ * The queue stops until it is stopped and started again. The first error is
+ * kept; the owner is told each time.
+ *
+ * Context: service of the queue; atomic.
+ */
+void trivio_queue_error(struct trivio_queue *q, enum trivio_err err, u16 head,
+			u64 addr)
+{
+	unsigned long flags;
+	bool first;
+
+	WRITE_ONCE(q->state, TRIVIO_Q_BROKEN);
+	spin_lock_irqsave(&q->first_lock, flags);
+	first = q->first.err == TRIVIO_OK;
+	if (first) {
+		q->first.err = err;
+		q->first.head = head;
+		q->first.addr = addr;
+		q->first.time = ktime_get_real_ns();
+	}
+	q->first.count++;
+	spin_unlock_irqrestore(&q->first_lock, flags);
+
+	trivio_stat_inc(q, TRIVIO_STAT_ERRORS);
+	trace_trivio_error(q, err, head, addr);
+	if (first)
+		pr_warn_ratelimited("trivio: %s: queue %u stopped: %s (head %u, address %#llx)\n",
+				    q->dev->name, q->index,
+				    trivio_err_name(err), head, addr);
+	if (q->dev->front->error)
+		q->dev->front->error(q);
+	trivio_nl_error(q);
+}
+EXPORT_SYMBOL_GPL(trivio_queue_error);
+
+/**
+ * trivio_queue_drop() - the one exit for a packet that is not delivered
+ * @q: queue
+ * @reason: TRIVIO_STAT_DROP_*
+ * @head: chain, if there is one
+ * @len: bytes
+ *
+ * Context: service of the queue, or the port's receive side.
+ */
+void trivio_queue_drop(struct trivio_queue *q, enum trivio_stat reason,
+		       u16 head, u32 len)
+{
+	trivio_stat_inc(q, reason);
+	trivio_stat_inc(q, TRIVIO_STAT_DROPS);
+	trace_trivio_drop(q, reason, head, len);
+}
+EXPORT_SYMBOL_GPL(trivio_queue_drop);

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Faults on purpose: a device that breaks the rules when it is told to, so that
+ * a driver's handling of it can be seen. Nothing is random but by the seed: the
+ * same settings and the same traffic give the same faults.
+ *
+ * Behind a static key: a device without faults pays a few bytes of no-ops.
+ */
+#ifndef TRIVIO_FAULT_H
+#define TRIVIO_FAULT_H
+
+#include <linux/jump_label.h>
+#include <linux/prandom.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+struct trivio_dev;
+struct trivio_queue;
+
+/**
+ * enum trivio_fault - what can go wrong
+ *
+ * Names as configfs shows them: trivio_fault_name(). Add at the end.
+ *
+ * @TRIVIO_FAULT_LOST_KICK: a driver's kick is not seen
+ * @TRIVIO_FAULT_LOST_CALL: the driver is not called though it wants to be
+ * @TRIVIO_FAULT_LATE_CALL: it is called so many milliseconds late
+ * @TRIVIO_FAULT_SPURIOUS_CALL: it is called though it does not want to be
+ * @TRIVIO_FAULT_USED_LEN: the used length is this
+ * @TRIVIO_FAULT_USED_ID: the used id is off by this
+ * @TRIVIO_FAULT_STUCK: the queue takes nothing more from its ring this time
+ * @TRIVIO_FAULT_BROKEN: the queue breaks, as if the driver had broken a rule
+ * @TRIVIO_FAULT_NEEDS_RESET: the device asks for a reset
+ * @TRIVIO_FAULT_CONFIG: a configuration change without one
+ * @TRIVIO_FAULT_IO_ERROR: a block request fails
+ * @TRIVIO_FAULT_IO_DELAY: a block request takes so many milliseconds more;
+ *	others overtake it
+ * @TRIVIO_FAULT_NR: number of kinds
+ */
+enum trivio_fault {
+	TRIVIO_FAULT_LOST_KICK,
+	TRIVIO_FAULT_LOST_CALL,
+	TRIVIO_FAULT_LATE_CALL,
+	TRIVIO_FAULT_SPURIOUS_CALL,
+	TRIVIO_FAULT_USED_LEN,
+	TRIVIO_FAULT_USED_ID,
+	TRIVIO_FAULT_STUCK,
+	TRIVIO_FAULT_BROKEN,
+	TRIVIO_FAULT_NEEDS_RESET,
+	TRIVIO_FAULT_CONFIG,
+	TRIVIO_FAULT_IO_ERROR,
+	TRIVIO_FAULT_IO_DELAY,
+	TRIVIO_FAULT_NR,
+};
+
+/**
+ * struct trivio_fault_cfg - one kind of fault
+ * @every: 0: off; 1: each time; N: one time in N, by the seed
+ * @times: how often at most, 0: no limit
+ * @queue: only this queue, -1: any
+ * @value: see enum trivio_fault
+ * @hits: how often it fired
+ */
+struct trivio_fault_cfg {
+	u32 every;
+	u32 times;
+	s32 queue;
+	u32 value;
+	u64 hits;
+};
+
+/**
+ * struct trivio_faults - faults of one device
+ * @lock: protects @cfg and @rnd; any context
+ * @rnd: seeded
+ * @cfg: by kind
+ * @dev: device they act on, or NULL
+ * @late: calls that are late
+ * @late_queues: queues whose call @late will make
+ * @config: makes a configuration change
+ */
+struct trivio_faults {
+	spinlock_t lock;
+	struct rnd_state rnd;
+	struct trivio_fault_cfg cfg[TRIVIO_FAULT_NR];
+	struct trivio_dev *dev;
+	struct delayed_work late;
+	DECLARE_BITMAP(late_queues, 64);
+	struct work_struct config;
+};
+
+DECLARE_STATIC_KEY_FALSE(trivio_faults_on);
+
+bool __trivio_fault(struct trivio_queue *q, enum trivio_fault kind, u32 *value);
+
+/* Does a fault of this kind happen to @q now? */
+#define trivio_fault(q, kind, value) \
+	(static_branch_unlikely(&trivio_faults_on) && \
+	 __trivio_fault(q, kind, value))
+
+void trivio_faults_init(struct trivio_faults *f);
+void trivio_faults_exit(struct trivio_faults *f);
+void trivio_faults_seed(struct trivio_faults *f, u64 seed);
+void trivio_faults_set(struct trivio_faults *f, enum trivio_fault kind,
+		       const struct trivio_fault_cfg *cfg);
+void trivio_faults_get(struct trivio_faults *f, enum trivio_fault kind,
+		       struct trivio_fault_cfg *cfg);
+void trivio_faults_attach(struct trivio_faults *f, struct trivio_dev *dev);
+void trivio_faults_detach(struct trivio_faults *f);
+const char *trivio_fault_name(enum trivio_fault kind);
+
+#endif /* TRIVIO_FAULT_H */

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A queue: one virtqueue in service. Its ring, where it runs, how a kick comes
+ * in, how a call goes out, and what it counts.
+ *
+ * Life: set_num, set_addr, set_state, set_mem -> start -> (kick, serve, call)*
+ * -> stop -> get_state. Configuration is refused (-EBUSY) while it runs, but
+ * for the address, the memory and the log, which may change under traffic.
+ *
+ * Two ways to serve:
+ *  - worker: trivio_queue_ops.serve runs in &trivio_queue.worker with
+ *    &trivio_queue.lock held; it may sleep;
+ *  - direct: trivio_queue_ops.kick is set; the port serves the queue wherever
+ *    it likes (NAPI, ndo_start_xmit), serialises ring access itself, and its
+ *    trivio_queue_ops.stop returns when nothing touches the ring any more.
+ *    Only over TRIVIO_MEM_KERNEL.
+ */
+#ifndef TRIVIO_QUEUE_H
+#define TRIVIO_QUEUE_H
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+#include <trivio/mem.h>
+#include <trivio/ring.h>
+#include <trivio/worker.h>
+
+struct trivio_dev;
+struct trivio_queue;
+
+/**
+ * enum trivio_stat - what a queue counts; names as user space sees them are in
+ * drivers/core/stats.c. Add at the end.
+ *
+ * @TRIVIO_STAT_KICKS: notifications from the driver
+ * @TRIVIO_STAT_CALLS: notifications to the driver
+ * @TRIVIO_STAT_CALLS_SUPPRESSED: flushes for which the driver wanted no call
+ * @TRIVIO_STAT_WAKEUPS: times the service was started
+ * @TRIVIO_STAT_RESCHEDULES: times it used up its budget
+ * @TRIVIO_STAT_BATCHES: flushes of used entries
+ * @TRIVIO_STAT_CHAINS: chains completed
+ * @TRIVIO_STAT_PACKETS: packets or requests carried
+ * @TRIVIO_STAT_BYTES: their bytes, without the virtio header
+ * @TRIVIO_STAT_COPIES: copies of payload between guest and host
+ * @TRIVIO_STAT_DROPS: packets dropped, the sum of the drop reasons
+ * @TRIVIO_STAT_DROP_NOBUF: no or too small guest buffers
+ * @TRIVIO_STAT_DROP_FORMAT: malformed chain or header
+ * @TRIVIO_STAT_DROP_BACKEND: the port or disk refused it
+ * @TRIVIO_STAT_DROP_FAULT: guest memory failed under the copy
+ * @TRIVIO_STAT_DROP_NOMEM: no host memory
+ * @TRIVIO_STAT_DROP_FILTER: not for this device (MAC, VLAN, link down)
+ * @TRIVIO_STAT_ERRORS: times the queue broke
+ * @TRIVIO_STAT_MISSES: look-ups that had to wait for a mapping
+ * @TRIVIO_STAT_FAULTS: injected faults that fired
+ * @TRIVIO_STAT_POLLS: busy-poll rounds
+ * @TRIVIO_STAT_NR: number of counters
+ */
+enum trivio_stat {
+	TRIVIO_STAT_KICKS,
+	TRIVIO_STAT_CALLS,
+	TRIVIO_STAT_CALLS_SUPPRESSED,
+	TRIVIO_STAT_WAKEUPS,
+	TRIVIO_STAT_RESCHEDULES,
+	TRIVIO_STAT_BATCHES,
+	TRIVIO_STAT_CHAINS,
+	TRIVIO_STAT_PACKETS,
+	TRIVIO_STAT_BYTES,
+	TRIVIO_STAT_COPIES,
+	TRIVIO_STAT_DROPS,
+	TRIVIO_STAT_DROP_NOBUF,
+	TRIVIO_STAT_DROP_FORMAT,
+	TRIVIO_STAT_DROP_BACKEND,
+	TRIVIO_STAT_DROP_FAULT,
+	TRIVIO_STAT_DROP_NOMEM,
+	TRIVIO_STAT_DROP_FILTER,
+	TRIVIO_STAT_ERRORS,
+	TRIVIO_STAT_MISSES,
+	TRIVIO_STAT_FAULTS,
+	TRIVIO_STAT_POLLS,
+	TRIVIO_STAT_NR,
+};
+
+/**
+ * struct trivio_fault_rec - the first error of a queue, kept until reset
+ * @err: code, or TRIVIO_OK
+ * @head: chain head or id
+ * @addr: guest address at fault, or 0
+ * @time: ktime_get_real_ns() of it
+ * @count: errors since, this one included
+ */
+struct trivio_fault_rec {
+	enum trivio_err err;
+	u16 head;
+	u64 addr;
+	u64 time;
+	u64 count;
+};
+
+/**
+ * enum trivio_qstate - what a queue is doing
+ * @TRIVIO_Q_IDLE: not started; rings are not mapped
+ * @TRIVIO_Q_RUNNING: in service
+ * @TRIVIO_Q_BROKEN: the driver broke the rules; nothing runs until stop/start
+ */
+enum trivio_qstate {
+	TRIVIO_Q_IDLE,
+	TRIVIO_Q_RUNNING,
+	TRIVIO_Q_BROKEN,
+};
+
+/**
+ * struct trivio_queue_ops - how a queue is served; set by its device class
+ * @serve: one turn of service in the worker, &trivio_queue.lock held. Must
+ *	bound its work; returns true if more is to be done at once.
+ * @kick: direct mode: a kick came in. Any context, interrupts may be off.
+ * @start: ring is mapped, service may begin. May sleep. Optional.
+ * @stop: service must have ended on return. May sleep. Optional in worker
+ *	mode, where the lock alone does it. In flight chains are completed.
+ */
+struct trivio_queue_ops {
+	bool (*serve)(struct trivio_queue *q);
+	void (*kick)(struct trivio_queue *q);
+	int (*start)(struct trivio_queue *q);
+	void (*stop)(struct trivio_queue *q);
+};
+
+/**
+ * struct trivio_queue - one virtqueue
+ *
+ * Hot fields first.
+ *
+ * @ring: layout and position. Service context.
+ * @dev: device it belongs to
+ * @ops: how it is served; constant while running
+ * @mem: address space, constant while running
+ * @hit: last look-up. Service context.
+ * @state: written under @lock, read anywhere
+ * @log: dirty log wanted: written under @lock
+ * @index: position in &trivio_dev.queue
+ * @worker: where it runs (worker mode); RCU, written under @lock
+ * @work: its entry there
+ * @stat: counters, written by the service only, but for @kicks
+ * @kicks: kicks, counted in any context
+ * @seq: chains popped
+ * @lock: configuration, and service in worker mode. Taken after
+ *	&trivio_mem.lock.
+ * @port_priv: state of the port or disk for this queue
+ * @front_priv: state of the front end for this queue (call eventfd ...)
+ * @busyloop: microseconds to poll before going idle (worker mode)
+ * @lazy: set by the service: run again after whoever else wants the CPU
+ * @num: ring size
+ * @num_max: largest ring size the device takes
+ * @desc_addr: descriptor area, in the address space
+ * @driver_addr: driver area
+ * @device_addr: device area
+ * @enabled: the driver enabled it (status roads)
+ * @hold: the road has no valid addresses for it: not served; under @lock
+ * @kick_pending: a kick came while it did not run; the next start looks anyway
+ * @mapped: the areas in @map are mapped and @ring is over them; under @lock
+ * @map: the three mapped areas: desc, driver, device
+ * @map_work: maps the ring of a direct queue when memory comes back
+ * @first: first error
+ * @first_lock: protects @first
+ * @mem_node: on &trivio_mem.queues, under &trivio_mem.lock
+ * @desc: scratch descriptors for the service
+ * @seg: scratch segments for the service
+ */
+struct trivio_queue {
+	struct trivio_ring ring;
+	struct trivio_dev *dev;
+	const struct trivio_queue_ops *ops;
+	struct trivio_mem *mem;
+	struct trivio_hit hit;
+	enum trivio_qstate state;
+	bool log;
+	u16 index;
+	struct trivio_worker __rcu *worker;
+	struct trivio_work work;
+	u64 stat[TRIVIO_STAT_NR];
+	atomic64_t kicks;
+	u64 seq;
+	struct mutex lock;
+	void *port_priv;
+	void *front_priv;
+
+	u32 busyloop;
+	bool lazy;
+	u32 num;
+	u32 num_max;
+	u64 desc_addr;
+	u64 driver_addr;
+	u64 device_addr;
+	bool enabled;
+	bool hold;
+	bool kick_pending;
+	bool mapped;
+	struct trivio_mapping map[3];
+	struct work_struct map_work;
+	struct trivio_fault_rec first;
+	spinlock_t first_lock;
+	struct list_head mem_node;
+	struct trivio_desc *desc;
+	union trivio_seg *seg;
+};
+
+static inline void trivio_stat_add(struct trivio_queue *q, enum trivio_stat s,
+				   u64 n)
+{
+	WRITE_ONCE(q->stat[s], q->stat[s] + n);
+}
+
+static inline void trivio_stat_inc(struct trivio_queue *q, enum trivio_stat s)
+{
+	trivio_stat_add(q, s, 1);
+}
+
+/* Is @q served directly by its port, over pinned memory, without a worker? */
+static inline bool trivio_queue_direct(const struct trivio_queue *q)
+{
+	return q->ops && q->ops->kick;
+}
+
+/* Configuration; every one takes the queue's lock and may sleep. */
+int trivio_queue_set_num(struct trivio_queue *q, u32 num);
+int trivio_queue_set_addr(struct trivio_queue *q, u64 desc, u64 driver,
+			  u64 device);
+int trivio_queue_set_state(struct trivio_queue *q, u32 state);
+u32 trivio_queue_get_state(struct trivio_queue *q);
+int trivio_queue_set_mem(struct trivio_queue *q, struct trivio_mem *mem);
+void trivio_queue_set_log(struct trivio_queue *q, bool on);
+void trivio_queue_set_worker(struct trivio_queue *q, struct trivio_worker *w);
+int trivio_queue_start(struct trivio_queue *q);
+void trivio_queue_stop(struct trivio_queue *q);
+void trivio_queue_sync(struct trivio_queue *q);
+void trivio_queue_reset(struct trivio_queue *q);
+
+/* Any context. */
+void trivio_queue_kick(struct trivio_queue *q);
+void trivio_queue_wake(struct trivio_queue *q);
+void trivio_queue_stats(struct trivio_queue *q, u64 stat[TRIVIO_STAT_NR]);
+void trivio_queue_first_error(struct trivio_queue *q,
+			      struct trivio_fault_rec *rec);
+const char *trivio_stat_name(enum trivio_stat s);
+
+/* Service context of the queue. */
+int trivio_queue_pop(struct trivio_queue *q, struct trivio_chain *c);
+void trivio_queue_unpop(struct trivio_queue *q, const struct trivio_chain *c);
+void trivio_queue_push(struct trivio_queue *q, const struct trivio_chain *c,
+		       u32 written);
+void trivio_queue_flush(struct trivio_queue *q);
+void trivio_queue_error(struct trivio_queue *q, enum trivio_err err, u16 head,
+			u64 addr);
+void trivio_queue_drop(struct trivio_queue *q, enum trivio_stat reason,
+		       u16 head, u32 len);
+void trivio_chain_init(struct trivio_queue *q, struct trivio_chain *c);
+int trivio_chain_alloc(struct trivio_chain *c, u16 max, gfp_t gfp);
+void trivio_chain_free(struct trivio_chain *c);
+int trivio_chain_read(struct trivio_queue *q, const struct trivio_chain *c,
+		      u32 off, void *dst, u32 len);
+int trivio_chain_write(struct trivio_queue *q, const struct trivio_chain *c,
+		       u32 off, const void *src, u32 len);
+void trivio_chain_out_iter(struct trivio_queue *q, const struct trivio_chain *c,
+			   struct iov_iter *iter);
+void trivio_chain_in_iter(struct trivio_queue *q, const struct trivio_chain *c,
+			  struct iov_iter *iter);
+
+#endif /* TRIVIO_QUEUE_H */
