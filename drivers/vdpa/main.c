@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * trivio_vdpa.ko: management devices for iproute2's vdpa tool, and the making
+ * and ending of vDPA devices.
+ *
+ *	vdpa dev add name t0 mgmtdev trivio_net
+ *	vdpa dev add name d0 mgmtdev trivio_blk
+ *
+ * A net device comes with a network interface of its name on this host, a block
+ * device with a sparse memory disk of 1 GiB. What the tool can't say is read
+ * from a configfs directory of the device's name (profile.c).
+ */
+#include <linux/etherdevice.h>
+#include <linux/lockdep.h>
+#include <linux/module.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <uapi/linux/vdpa.h>
+
+#include "vdpa.h"
+
+#define PAIRS_MAX	64
+#define BLK_QUEUES_MAX	64
+
+/* Threads that serve, per device: more than processors do not help. */
+#define WORKERS_MAX	8
+
+#define TRANSPORT_FEATURES	(BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) | \
+				 BIT_ULL(VIRTIO_RING_F_EVENT_IDX) | \
+				 BIT_ULL(VIRTIO_F_VERSION_1) | \
+				 BIT_ULL(VIRTIO_F_ACCESS_PLATFORM) | \
+				 BIT_ULL(VIRTIO_F_RING_PACKED) | \
+				 BIT_ULL(VIRTIO_F_ORDER_PLATFORM) | \
+				 BIT_ULL(VIRTIO_F_NOTIFICATION_DATA))
+
+/* Without these no driver can do anything with a device of ours. */
+#define NEEDED_FEATURES		(BIT_ULL(VIRTIO_F_VERSION_1) | \
+				 BIT_ULL(VIRTIO_F_ACCESS_PLATFORM))
+
+static struct lock_class_key pa_queue_key;
+
+static bool sim_names;
+module_param(sim_names, bool, 0444);
+MODULE_PARM_DESC(sim_names, "also be vdpasim_net and vdpasim_blk, for test suites that ask for these");
+
+/**
+ * struct vdpa_parent - one management device
+ * @mgmt: what the vDPA bus sees
+ * @name: its name
+ * @is_net: class of the devices it makes
+ * @alias: only with the module parameter sim_names
+ * @registered: for the way out
+ */
+struct vdpa_parent {
+	struct vdpa_mgmt_dev mgmt;
+	const char *name;
+	bool is_net;
+	bool alias;
+	bool registered;
+};
+
+/**
+ * trivio_vdpa_workers_set() - let the device's own threads serve its queues
+ * @v: device
+ *
+ * Context: may sleep.
+ */
+void trivio_vdpa_workers_set(struct trivio_vdpa *v)
+{
+	u16 i;
+
+	for (i = 0; i < v->nvqs; i++)
+		trivio_queue_set_worker(&v->dev->queue[i],
+					v->worker[i % v->nworkers]);
+}
+
+static void workers_end(struct trivio_vdpa *v)
+{
+	while (v->nworkers)
+		trivio_worker_put(v->worker[--v->nworkers]);
+	kfree(v->worker);
+	v->worker = NULL;
+}
+
+static int workers_start(struct trivio_vdpa *v)
+{
+	u16 n = min3((unsigned int)v->nvqs, num_online_cpus(), WORKERS_MAX);
+	struct trivio_worker *w;
+
+	v->worker = kcalloc(n, sizeof(*v->worker), GFP_KERNEL);
+	if (!v->worker)
+		return -ENOMEM;
+	while (v->nworkers < n) {
+		w = trivio_worker_create(TRIVIO_WORKER_KTHREAD, v->dev->name,
+					 NULL);
+		if (IS_ERR(w)) {
+			workers_end(v);
+			return PTR_ERR(w);
+		}
+		v->worker[v->nworkers++] = w;
+	}
+	return 0;
+}
+
+static struct trivio_disk *disk_make(const struct trivio_vdpa_settings *s)
+{
+	u64 sectors = s->capacity >> TRIVIO_SECTOR_SHIFT;
+
+	if (!strcmp(s->backing, "ram"))
+		return trivio_disk_ram_create(sectors, s->block_size);
+	if (!strcmp(s->backing, "null"))
+		return trivio_disk_null_create(sectors, s->block_size);
+	return trivio_disk_file_create(s->backing, s->block_size, s->direct_io,
+				       s->read_only);
+}
+
+static struct trivio_dev *blk_make(struct trivio_vdpa *v, const char *name)
+{
+	const struct trivio_vdpa_settings *s = &v->set;
+	struct trivio_blk_cfg blk = { .read_only = s->read_only };
+	struct trivio_dev_cfg cfg = {
+		.name = name,
+		.class = &trivio_blk_class,
+		.class_cfg = &blk,
+		.front = &trivio_vdpa_front,
+		.priv = v,
+		.nqueues = s->queues,
+		.queue_max = s->queue_max,
+	};
+	struct trivio_dev *dev;
+
+	memcpy(blk.serial, s->serial[0] ? s->serial : name,
+	       min_t(size_t, sizeof(blk.serial),
+		     strlen(s->serial[0] ? s->serial : name)));
+	blk.disk = disk_make(s);
+	if (IS_ERR(blk.disk)) {
+		pr_warn_ratelimited("trivio_vdpa: %s: backing '%s': error %ld\n",
+				    name, s->backing, PTR_ERR(blk.disk));
+		return ERR_CAST(blk.disk);
+	}
+	cfg.features = (TRANSPORT_FEATURES & s->features) |
+		       (trivio_blk_features(blk.disk, s->read_only, s->queues) &
+			s->features);
+	dev = trivio_dev_create(&cfg);
+	if (IS_ERR(dev))
+		blk.disk->ops->free(blk.disk);
+	return dev;
+}
+
+static u64 net_features(const struct trivio_vdpa_settings *s)
+{
+	u64 f = trivio_net_class.features;
+
+	/* With one queue there is nothing to choose from. */
+	if (s->queues == 1)
+		f &= ~(BIT_ULL(VIRTIO_NET_F_MQ) | BIT_ULL(VIRTIO_NET_F_RSS));
+	if (!s->mtu)
+		f &= ~BIT_ULL(VIRTIO_NET_F_MTU);
+	if (!(s->features & BIT_ULL(VIRTIO_NET_F_CTRL_VQ)))
+		f &= ~(BIT_ULL(VIRTIO_NET_F_MQ) | BIT_ULL(VIRTIO_NET_F_RSS) |
+		       BIT_ULL(VIRTIO_NET_F_CTRL_RX) |
+		       BIT_ULL(VIRTIO_NET_F_CTRL_RX_EXTRA) |
+		       BIT_ULL(VIRTIO_NET_F_CTRL_VLAN) |
+		       BIT_ULL(VIRTIO_NET_F_CTRL_MAC_ADDR) |
+		       BIT_ULL(VIRTIO_NET_F_GUEST_ANNOUNCE) |
+		       BIT_ULL(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) |
+		       BIT_ULL(VIRTIO_NET_F_HASH_REPORT));
+	return f & s->features;
+}
+
+static struct trivio_dev *net_make(struct trivio_vdpa *v, const char *name)
+{
+	const struct trivio_vdpa_settings *s = &v->set;
+	struct trivio_net_cfg net = {
+		.max_pairs = s->queues,
+		.mtu = s->mtu,
+	};
+	struct trivio_dev_cfg cfg = {
+		.name = name,
+		.class = &trivio_net_class,
+		.class_cfg = &net,
+		.front = &trivio_vdpa_front,
+		.priv = v,
+		.nqueues = 2 * s->queues + 1,
+		.queue_max = s->queue_max,
+		.features = (TRANSPORT_FEATURES & s->features) | net_features(s),
+	};
+	struct trivio_dev *dev;
+	int err;
+
+	ether_addr_copy(net.mac, s->mac);
+	dev = trivio_dev_create(&cfg);
+	if (IS_ERR(dev))
+		return dev;
+	err = trivio_port_netdev_create(dev, name);
+	if (err) {
+		pr_warn_ratelimited("trivio_vdpa: %s: network interface: error %d\n",
+				    name, err);
+		trivio_dev_destroy(dev);
+		return ERR_PTR(err);
+	}
+	return dev;
+}
+
+/* Profile first, then what the tool said. */
+static int settings_get(struct trivio_vdpa_settings *s, bool is_net,
+			const struct vdpa_dev_set_config *config)
+{
+	u16 max = is_net ? PAIRS_MAX : BLK_QUEUES_MAX;
+
+	if (config->mask & BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MACADDR))
+		ether_addr_copy(s->mac, config->net.mac);
+	if (config->mask & BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MTU)) {
+		if (config->net.mtu < ETH_MIN_MTU)
+			return -EINVAL;
+		s->mtu = config->net.mtu;
+	}
+	if (config->mask & BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MAX_VQP))
+		s->queues = config->net.max_vq_pairs;
+	if (config->mask & BIT_ULL(VDPA_ATTR_DEV_FEATURES))
+		s->features = config->device_features;
+	if (!s->queues || s->queues > max)
+		return -EINVAL;
+	if (~s->features & NEEDED_FEATURES)
+		return -EINVAL;
+	if (s->queue_size > s->queue_max)
+		s->queue_size = s->queue_max;
+	return 0;
+}
+
+static int vqs_init(struct trivio_vdpa *v)
+{
+	u16 i;
+
+	v->nvqs = v->is_net ? 2 * v->set.queues + 1 : v->set.queues;
+	v->vq = kvcalloc(v->nvqs, sizeof(*v->vq), GFP_KERNEL);
+	if (!v->vq)
+		return -ENOMEM;
+	for (i = 0; i < v->nvqs; i++) {
+		spin_lock_init(&v->vq[i].cb_lock);
+		cpumask_setall(&v->vq[i].affinity);
+	}
+	return 0;
+}
+
+static int dev_make(struct trivio_vdpa *v, const char *name)
+{
+	struct trivio_dev *dev;
+	int err;
+	u16 i;
+
+	err = vqs_init(v);
+	if (err)
+		return err;
+	err = trivio_vdpa_dma_init(v);
+	if (err)
+		return err;
+	dev = v->is_net ? net_make(v, name) : blk_make(v, name);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	v->dev = dev;
+	for (i = 0; i < v->nvqs; i++) {
+		dev->queue[i].front_priv = &v->vq[i];
+		/* Never over user memory, so it may be taken below mmap_lock. */
+		if (!v->set.use_va)
+			lockdep_set_class(&dev->queue[i].lock, &pa_queue_key);
+	}
+	err = workers_start(v);
+	if (err) {
+		v->dev = NULL;
+		trivio_dev_destroy(dev);
+		return err;
+	}
+	trivio_vdpa_workers_set(v);
+	return 0;
+}
+
+/* Nobody is bound any more. What is left is freed by the vDPA bus's release. */
+static void dev_unmake(struct trivio_vdpa *v)
+{
+	struct trivio_dev *dev = v->dev;
+
+	if (!dev)
+		return;
+	trivio_vdpa_profile_live(v->profile, NULL);
+	v->dev = NULL;
+	trivio_dev_destroy(dev);
+	workers_end(v);
+}
+
+static int parent_dev_add(struct vdpa_mgmt_dev *mgmt, const char *name,
+			  const struct vdpa_dev_set_config *config)
+{
+	struct vdpa_parent *parent = container_of(mgmt, struct vdpa_parent,
+						  mgmt);
+	struct trivio_vdpa_profile *profile;
+	struct trivio_vdpa_settings set;
+	struct trivio_vdpa *v;
+	int err;
+
+	trivio_vdpa_defaults(&set, parent->is_net);
+	profile = trivio_vdpa_profile_get(name, &set);
+	err = settings_get(&set, parent->is_net, config);
+	if (err)
+		goto err_profile;
+
+	v = vdpa_alloc_device(struct trivio_vdpa, vdev, mgmt->device,
+			      &trivio_vdpa_ops, VDPA_NGROUPS, VDPA_NAS, name,
+			      set.use_va);
+	if (IS_ERR(v)) {
+		err = PTR_ERR(v);
+		goto err_profile;
+	}
+	v->set = set;
+	v->profile = profile;
+	v->is_net = parent->is_net;
+	v->vdev.mdev = mgmt;
+	mutex_init(&v->lock);
+	spin_lock_init(&v->config_lock);
+	trivio_vdpa_mem_init(v);
+
+	err = dev_make(v, name);
+	if (err)
+		goto err_put;
+	trivio_vdpa_profile_live(profile, v);
+	err = _vdpa_register_device(&v->vdev, v->nvqs);
+	if (err)
+		goto err_unmake;
+	return 0;
+
+err_unmake:
+	dev_unmake(v);
+err_put:
+	put_device(&v->vdev.dev);
+	return err;
+
+err_profile:
+	trivio_vdpa_profile_put(profile);
+	return err;
+}
+
+static void parent_dev_del(struct vdpa_mgmt_dev *mgmt, struct vdpa_device *vdev)
+{
+	struct trivio_vdpa *v = to_trivio(vdev);
+
+	/* The device ends here, however long somebody holds its sysfs. */
+	get_device(&vdev->dev);
+	_vdpa_unregister_device(vdev);
+	dev_unmake(v);
+	put_device(&vdev->dev);
+}
+
+static const struct vdpa_mgmtdev_ops parent_ops = {
+	.dev_add = parent_dev_add,
+	.dev_del = parent_dev_del,
+};
+
+static struct virtio_device_id net_ids[] = {
+	{ VIRTIO_ID_NET, VIRTIO_DEV_ANY_ID },
+	{ 0 },
+};
+
+static struct virtio_device_id blk_ids[] = {
+	{ VIRTIO_ID_BLOCK, VIRTIO_DEV_ANY_ID },
+	{ 0 },
+};
+
+static struct vdpa_parent parents[] = {
+	{ .name = "trivio_net", .is_net = true },
+	{ .name = "trivio_blk" },
+	{ .name = "vdpasim_net", .is_net = true, .alias = true },
+	{ .name = "vdpasim_blk", .alias = true },
+};
+
+static int parent_register(struct vdpa_parent *p)
+{
+	struct vdpa_mgmt_dev *mgmt = &p->mgmt;
+	int err;
+
+	/* A device without a bus gives a management device of its bare name. */
+	mgmt->device = root_device_register(p->name);
+	if (IS_ERR(mgmt->device))
+		return PTR_ERR(mgmt->device);
+	mgmt->ops = &parent_ops;
+	mgmt->id_table = p->is_net ? net_ids : blk_ids;
+	mgmt->config_attr_mask = BIT_ULL(VDPA_ATTR_DEV_FEATURES);
+	mgmt->supported_features = TRANSPORT_FEATURES;
+	if (p->is_net) {
+		mgmt->config_attr_mask |=
+			BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MACADDR) |
+			BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MTU) |
+			BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MAX_VQP);
+		mgmt->supported_features |= trivio_net_class.features;
+		mgmt->max_supported_vqs = 2 * PAIRS_MAX + 1;
+	} else {
+		mgmt->supported_features |= trivio_blk_class.features;
+		mgmt->max_supported_vqs = BLK_QUEUES_MAX;
+	}
+	err = vdpa_mgmtdev_register(mgmt);
+	if (err) {
+		root_device_unregister(mgmt->device);
+		return err;
+	}
+	p->registered = true;
+	return 0;
+}
+
+static void parents_unregister(void)
+{
+	int i;
+
+	for (i = ARRAY_SIZE(parents) - 1; i >= 0; i--) {
+		if (!parents[i].registered)
+			continue;
+		vdpa_mgmtdev_unregister(&parents[i].mgmt);
+		root_device_unregister(parents[i].mgmt.device);
+		parents[i].registered = false;
+	}
+}
+
+static int __init trivio_vdpa_init(void)
+{
+	int i, err;
+
+	err = trivio_vdpa_profile_setup();
+	if (err)
+		return err;
+	for (i = 0; i < ARRAY_SIZE(parents); i++) {
+		if (parents[i].alias && !sim_names)
+			continue;
+		err = parent_register(&parents[i]);
+		if (err)
+			goto err_parents;
+	}
+	return 0;
+
+err_parents:
+	parents_unregister();
+	trivio_vdpa_profile_teardown();
+	return err;
+}
+
+static void __exit trivio_vdpa_exit(void)
+{
+	parents_unregister();
+	trivio_vdpa_profile_teardown();
+}
+
+module_init(trivio_vdpa_init);
+module_exit(trivio_vdpa_exit);
+
+MODULE_DESCRIPTION("trivio: vDPA front end");
+MODULE_AUTHOR("The trivio authors");
+MODULE_LICENSE("GPL");
