@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The core's device behind a mediated device: made from the settings, told of
+ * opens and closes, and answering with interrupts. This is all there is to the
+ * road's part in the data path: the core's classes do the work.
+ */
+#include <linux/slab.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_net.h>
+#include <linux/virtio_ring.h>
+
+#include <trivio/net.h>
+
+#include "mdev.h"
+
+/* Transport bits of this road, beside the class's own. */
+#define ROAD_FEATURES	(BIT_ULL(VIRTIO_F_VERSION_1) | \
+			 BIT_ULL(VIRTIO_F_ACCESS_PLATFORM) | \
+			 BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) | \
+			 BIT_ULL(VIRTIO_RING_F_EVENT_IDX) | \
+			 BIT_ULL(VIRTIO_F_RING_PACKED))
+
+static void front_call(struct trivio_queue *q)
+{
+	trivio_mdev_irq_queue(q->dev->priv, q->index);
+}
+
+static void front_config_changed(struct trivio_dev *dev)
+{
+	trivio_mdev_irq_config(dev->priv);
+}
+
+/* One broken queue breaks the device for the driver (virtio 1.2, 2.1.2). */
+static void front_error(struct trivio_queue *q)
+{
+	trivio_dev_needs_reset(q->dev);
+}
+
+static bool front_idle(struct trivio_queue *q)
+{
+	return trivio_mdev_bell_idle(q->dev->priv, q->index);
+}
+
+static const struct trivio_front_ops trivio_mdev_front = {
+	.name = "vfio",
+	.owner = THIS_MODULE,
+	.call = front_call,
+	.error = front_error,
+	.config_changed = front_config_changed,
+	.needs_reset = front_config_changed,
+	.idle = front_idle,
+};
+
+/**
+ * trivio_mdev_features() - every feature bit that a type can offer
+ * @type: type
+ */
+u64 trivio_mdev_features(const struct trivio_mdev_type *type)
+{
+	return type->class->features | ROAD_FEATURES;
+}
+
+static bool is_net(const struct trivio_mdev *m)
+{
+	return m->type->class->id == VIRTIO_ID_NET;
+}
+
+static u64 offered(const struct trivio_mdev *m)
+{
+	u64 f = m->set.features & trivio_mdev_features(m->type);
+
+	f |= BIT_ULL(VIRTIO_F_VERSION_1);
+	if (!is_net(m))
+		return f;
+	f |= BIT_ULL(VIRTIO_NET_F_MAC);
+	if (m->set.queues < 2)
+		f &= ~(BIT_ULL(VIRTIO_NET_F_MQ) | BIT_ULL(VIRTIO_NET_F_RSS) |
+		       BIT_ULL(VIRTIO_NET_F_HASH_REPORT));
+	if (!m->set.mtu)
+		f &= ~BIT_ULL(VIRTIO_NET_F_MTU);
+	/* What needs a control queue goes with it (virtio 1.2, 5.1.3.1). */
+	if (!(f & BIT_ULL(VIRTIO_NET_F_CTRL_VQ)))
+		f &= ~(BIT_ULL(VIRTIO_NET_F_MQ) | BIT_ULL(VIRTIO_NET_F_RSS) |
+		       BIT_ULL(VIRTIO_NET_F_CTRL_RX) |
+		       BIT_ULL(VIRTIO_NET_F_CTRL_VLAN) |
+		       BIT_ULL(VIRTIO_NET_F_GUEST_ANNOUNCE) |
+		       BIT_ULL(VIRTIO_NET_F_CTRL_MAC_ADDR) |
+		       BIT_ULL(VIRTIO_NET_F_CTRL_RX_EXTRA) |
+		       BIT_ULL(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS));
+	return f;
+}
+
+static struct trivio_dev *dev_create(struct trivio_mdev *m)
+{
+	struct trivio_net_cfg net = {
+		.max_pairs = m->set.queues,
+		.mtu = m->set.mtu,
+	};
+	struct trivio_dev_cfg cfg = {
+		.name = m->set.name,
+		.class = m->type->class,
+		.front = &trivio_mdev_front,
+		.priv = m,
+		.queue_max = m->set.ring,
+		.features = offered(m),
+	};
+
+	if (is_net(m)) {
+		memcpy(net.mac, m->set.mac, sizeof(net.mac));
+		cfg.class_cfg = &net;
+		cfg.nqueues = 2 * m->set.queues;
+		if (cfg.features & BIT_ULL(VIRTIO_NET_F_CTRL_VQ))
+			cfg.nqueues++;
+	} else {
+		cfg.nqueues = m->set.queues;
+	}
+	return trivio_dev_create(&cfg);
+}
+
+static int dev_make(struct trivio_mdev *m)
+{
+	struct trivio_dev *dev;
+	int err;
+
+	dev = dev_create(m);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	if (is_net(m) && !strcmp(m->set.port, "netdev")) {
+		err = trivio_port_netdev_create(dev, dev->name);
+		if (err) {
+			trivio_dev_destroy(dev);
+			return err;
+		}
+	}
+	m->dev = dev;
+	m->nqueues = dev->nqueues;
+	m->nvectors = dev->nqueues + 1;
+	return 0;
+}
+
+static u32 class_code(const struct trivio_mdev *m)
+{
+	/* Network, Ethernet; mass storage, other (PCI code and id assignment) */
+	return is_net(m) ? 0x020000 : 0x018000;
+}
+
+/**
+ * trivio_mdev_dev_open() - a client opened the function: power it on
+ * @m: mediated device; its lock is held
+ *
+ * Return: 0 or what making the core's device said.
+ */
+int trivio_mdev_dev_open(struct trivio_mdev *m)
+{
+	struct trivio_pci_id id = { };
+	u16 i;
+	int err;
+
+	lockdep_assert_held(&m->lock);
+	if (!m->dev) {
+		err = dev_make(m);
+		if (err)
+			return err;
+	}
+	m->worker = trivio_worker_create(TRIVIO_WORKER_KTHREAD, m->dev->name,
+					 NULL);
+	if (IS_ERR(m->worker)) {
+		err = PTR_ERR(m->worker);
+		m->worker = NULL;
+		return err;
+	}
+
+	id.virtio_id = m->dev->class->id;
+	id.class = class_code(m);
+	id.nvectors = m->nvectors;
+	id.nqueues = m->nqueues;
+	id.config_len = m->dev->class->config_len(m->dev);
+	trivio_pci_cfg_init(&m->cfg, &id);
+	m->stopped = false;
+	/* COMMAND.MASTER is off at power-on. */
+	m->held = true;
+	trivio_mdev_regs_reset(m);
+	trivio_mdev_dma_open(m);
+	for (i = 0; i < m->nqueues; i++) {
+		trivio_queue_set_worker(&m->dev->queue[i], m->worker);
+		trivio_queue_set_mem(&m->dev->queue[i], &m->dma.mem);
+	}
+	return 0;
+}
+
+/**
+ * trivio_mdev_dev_close() - the last client closed it: power it off
+ * @m: mediated device; its lock is held
+ *
+ * On return nothing of the client's memory is touched or pinned.
+ */
+void trivio_mdev_dev_close(struct trivio_mdev *m)
+{
+	u16 i;
+
+	lockdep_assert_held(&m->lock);
+	trivio_dev_reset(m->dev);
+	for (i = 0; i < m->nqueues; i++) {
+		trivio_queue_set_mem(&m->dev->queue[i], NULL);
+		trivio_queue_set_worker(&m->dev->queue[i], NULL);
+	}
+	trivio_mdev_dma_close(m);
+	trivio_worker_put(m->worker);
+	m->worker = NULL;
+}
+
+/**
+ * trivio_mdev_dev_drop() - give up the core's device; the next open makes one
+ * @m: mediated device that is not open; its lock is held
+ */
+void trivio_mdev_dev_drop(struct trivio_mdev *m)
+{
+	lockdep_assert_held(&m->lock);
+	if (!m->dev)
+		return;
+	trivio_dev_destroy(m->dev);
+	m->dev = NULL;
+}
