@@ -301,7 +301,7 @@ int trivio_ring_init(struct trivio_ring *r, const struct trivio_ring_cfg *cfg)
 	}
 	r->flushed_used = r->last_used;
 	r->call_used = r->last_used;
-	r->call_wrap = r->used_wrap;
+	r->flushed_wrap = r->used_wrap;
 	p->start = RING_START_RAN;
 	return 0;
 }

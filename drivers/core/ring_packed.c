@@ -358,6 +358,7 @@ void ring_packed_flush(struct trivio_ring *r)
 		r->call_valid = false;
 	}
 	r->flushed_used = r->last_used;
+	r->flushed_wrap = r->used_wrap;
 	r->pending = 0;
 }
 
@@ -380,16 +381,18 @@ bool ring_packed_call_needed(struct trivio_ring *r)
 	event = le32_to_cpu(READ_ONCE(*(__le32 *)r->driver));
 	flags = (event >> 16) & 3;
 	r->call_used = new;
-	r->call_wrap = r->used_wrap;
 	r->call_valid = true;
 	p->since = 0;
 	if (flags == VRING_PACKED_EVENT_FLAG_DISABLE)
 		return false;
 	if (flags != VRING_PACKED_EVENT_FLAG_DESC || !r->event_idx || !valid)
 		return true;
-	/* Bring the event to this lap: virtio 1.2, 2.8.14 and 2.8.21.3.1. */
+	/*
+	 * Bring the event to the lap of what the driver was shown, which a push
+	 * since then may have left: virtio 1.2, 2.8.14 and 2.8.21.3.1.
+	 */
 	off = event & ~RING_WRAP;
-	if (!!(event & RING_WRAP) != r->used_wrap)
+	if (!!(event & RING_WRAP) != r->flushed_wrap)
 		off -= r->num;
 	return vring_need_event(off, new, new - n);
 }

@@ -196,7 +196,7 @@ struct trivio_ring_cfg {
  * @kick_off: driver was told not to kick
  * @avail_wrap: packed: wrap counter of @last_avail
  * @used_wrap: packed: wrap counter of @last_used
- * @call_wrap: packed: wrap counter of @call_used
+ * @flushed_wrap: packed: wrap counter of @flushed_used
  * @last_avail: next slot to pop (split: free running)
  * @avail_idx: split: driver's index as last read
  * @last_used: next slot to push (split: free running)
@@ -225,7 +225,7 @@ struct trivio_ring {
 	bool kick_off;
 	bool avail_wrap;
 	bool used_wrap;
-	bool call_wrap;
+	bool flushed_wrap;
 	u16 last_avail;
 	u16 avail_idx;
 	u16 last_used;

@@ -281,6 +281,40 @@ TEST(call_over_flushes)
 	world_free(w);
 }
 
+/*
+ * A chain pushed and not yet shown has no say, not even when it is the one that
+ * begins the next lap. Found by fuzz_event.
+ */
+TEST(R19_packed_call_with_push_pending)
+{
+	u32 num, i;
+
+	for (num = 1; num <= 3; num++) {
+		struct world *w = packed_at(num, num - 1, true, W_EVENT);
+
+		ASSERT_TRUE(trivio_ring_call_needed(&w->r));
+		world_driver_event(w, (num - 1) | 0x8000, 2);
+		ASSERT_TRUE(round_trip(w, 1));
+		ASSERT_TRUE(trivio_ring_call_needed(&w->r));
+		if (num > 1)
+			ASSERT_TRUE(round_trip(w, num - 1));
+		trivio_ring_call_needed(&w->r);
+		world_driver_event(w, num - 1, 2);
+		ASSERT_TRUE(round_trip(w, 1));
+		/* a whole lap more, pushed only */
+		for (i = 0; i < num; i++)
+			world_one(w, i, 0x1000, 8, 0);
+		for (i = 0; i < num; i++) {
+			ASSERT_EQ(1, trivio_ring_pop(&w->r, &w->c));
+			trivio_ring_push(&w->r, w->c.id, 1, 0);
+		}
+		EXPECT_TRUE(trivio_ring_call_needed(&w->r));
+		EXPECT_FALSE(trivio_ring_call_needed(&w->r));
+		trivio_ring_flush(&w->r);
+		world_free(w);
+	}
+}
+
 /* R19: the driver's word may change at each look; there is one look. */
 TEST(one_look)
 {
