@@ -11,9 +11,14 @@ ifdef SKIP_HOST_TESTS
 TESTS := $(filter-out selftests/core $(shell grep -l '^where=host' selftests/*/settings | xargs -r dirname),$(TESTS))
 endif
 
-all: $(if $(wildcard drivers/core/Kbuild),modules) tools selftests
+# test programs need a kernel's source: only for those who have named it
+all: modules tools $(if $(KSFT_DIR),selftests)
 
 modules:
+	@[ -e $(KDIR)/Makefile ] || { \
+		echo "make: no kernel to build for in $(KDIR). Next: install the headers of your 6.12"; \
+		echo "kernel (Debian: linux-headers-$$(uname -r)), or say KDIR=..., or use tools/lab/lab"; \
+		false; } >&2
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
 tools: $(TOOLS)
@@ -26,9 +31,13 @@ selftests: $(TESTS)
 $(TESTS):
 	$(MAKE) -C $@ OUTPUT=$(CURDIR)/$@
 
+# Modules are signed only if the kernel's build tree has the key. depmod is told for which
+# kernel: it need not be the one that runs.
 install: modules
-	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
-	depmod -a
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install \
+		$(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=)
+	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) \
+		"$$($(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)"
 	@for t in $(TOOLS); do \
 		! grep -q '^install:' $$t/Makefile || $(MAKE) -C $$t PREFIX=$(PREFIX) install || exit; \
 	done
@@ -53,11 +62,12 @@ clean:
 	@[ -z "$(KSFT_DIR)" ] || for d in $(TESTS); do $(MAKE) -C $$d OUTPUT=$(CURDIR)/$$d clean; done
 
 help:
-	@echo 'make               modules, tools and tests (KDIR=$(KDIR))'
+	@echo 'make               modules and tools (KDIR=$(KDIR)),'
+	@echo '                   and the test programs if KSFT_DIR is set'
 	@echo 'make modules       the kernel modules only'
 	@echo 'make tools         the programs below tools/ only'
 	@echo 'make selftests     the test programs; needs KSFT_DIR and KHDR_INCLUDES, see Documentation/lab.rst'
-	@echo 'make install       modules into /lib/modules, tools below PREFIX ($(PREFIX))'
+	@echo 'make install       modules into /lib/modules (INSTALL_MOD_PATH), tools below PREFIX ($(PREFIX))'
 	@echo 'make load, unload  insmod and rmmod the modules built here'
 	@echo 'make check-style   every static check; needs KDIR'
 	@echo 'make check         all tests, in the laboratory (tools/lab/lab check)'
