@@ -80,7 +80,7 @@ check_sparse_w1()
 	log=$dir.log
 	mkdir -p "$dir"
 	rsync -a --delete --delete-excluded --exclude=/.git --filter=':- .gitignore' "$TOP_DIR/" "$dir/" || return 1
-	make -s -C "/usr/src/linux-headers-$KERNEL_RELEASE" M="$dir" C=2 W=1 \
+	make -s -C "$KERNEL_BUILD" M="$dir" C=2 W=1 \
 		CF=-D__CHECK_ENDIAN__ modules >"$log" 2>&1 || { tail -n 30 "$log"; return 1; }
 	! grep -E '(warning|error):' "$log"
 }
@@ -178,7 +178,7 @@ main()
 	[ $# -eq 0 ] || CHECKS=("$@")
 	cache_init
 	need_packages "static checks" "${PACKAGES_STATIC[@]}"
-	headers_prepare
+	stock_kernel_prepare
 	source_prepare
 	for c in "${CHECKS[@]}"; do
 		start=$SECONDS rc=0

@@ -9,10 +9,16 @@ build_prepare()
 {
 	local hash what=()
 
+	build_environment
+	case $TOP_DIR in
+	"$CACHE"/build/*)
+		# the lab of a built copy (a test calls it): there is nothing to build
+		BUILD_DIR=$TOP_DIR
+		return ;;
+	esac
 	hash=$(printf '%s' "$TOP_DIR" | sha256sum | cut -c1-10)
 	BUILD_DIR=$CACHE/build/$hash-$KERNEL_RELEASE
 	mkdir -p "$BUILD_DIR"
-	build_environment
 	[ "${OPT_BUILD:-1}" = 1 ] || { [ -e "$BUILD_DIR/.built" ] && return 0; }
 
 	need_packages "to build modules, tools and tests" "${PACKAGES_BUILD[@]}"
@@ -35,15 +41,20 @@ build_copy()
 		"$TOP_DIR/" "$BUILD_DIR/" || die "cannot copy $TOP_DIR to $BUILD_DIR"
 }
 
-# What makefiles of tests and tools look for.
+# What makefiles of tests and tools look for. The kernel's source only if tests are built
+# (BUILD_SOURCE=0: not): it takes minutes the first time.
 build_environment()
 {
-	ksft_prepare
-	export KSFT_DIR
-	export KHDR_INCLUDES="-isystem $UAPI_DIR" KHDR=$UAPI_DIR KSFT=$KSFT_DIR
-	KSRC_DIR=$CACHE/source/$(source_version)
-	export KSRC_DIR
+	KSFT_DIR='' UAPI_DIR=''
+	if [ "${BUILD_SOURCE:-1}" = 1 ]; then
+		ksft_prepare
+		export KSFT_DIR
+		export KHDR_INCLUDES="-isystem $UAPI_DIR" KHDR=$UAPI_DIR KSFT=$KSFT_DIR
+		KSRC_DIR=$CACHE/source/$(source_version)
+		export KSRC_DIR
+	fi
 	# BTF types for CO-RE programs: the stock kernel's headers carry them
-	VMLINUX_BTF=/usr/src/linux-headers-$(headers_release)/vmlinux
+	stock_release_prepare
+	VMLINUX_BTF=$(headers_dir "$STOCK_RELEASE")/vmlinux
 	export VMLINUX_BTF
 }

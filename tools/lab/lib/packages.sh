@@ -4,7 +4,7 @@
 
 PACKAGES_RUN=(qemu-system-x86 busybox-static rsync cpio kmod xz-utils iproute2
 	      procps util-linux jq)
-PACKAGES_BUILD=(build-essential pahole pkg-config
+PACKAGES_BUILD=(build-essential gcc-12 pahole pkg-config
 		libjansson-dev libmnl-dev libbpf-dev libelf-dev zlib1g-dev
 		bpftool clang llvm libclang-rt-14-dev)
 PACKAGES_GUEST=(iperf3 iputils-ping ethtool fio pciutils)
