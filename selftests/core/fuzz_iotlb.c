@@ -73,6 +73,8 @@ void vn_msg_clear(struct vn_dev *vn);
 ssize_t vn_msg_read(struct vn_dev *vn, struct iov_iter *to, bool nonblock);
 ssize_t vn_msg_write(struct vn_dev *vn, struct iov_iter *from);
 
+void (*shim_read_hook)(const volatile void *p, size_t len);
+
 #include "iotlb.c"
 
 static void do_write(struct vn_dev *vn, struct in *in)
@@ -129,12 +131,16 @@ static void do_read(struct vn_dev *vn, struct in *in)
 	struct iov_iter it = { raw, n };
 	unsigned int before = vn->nmsg;
 	struct vhost_iotlb_msg m;
+	bool wait = in_u8(in) & 1;
 	ssize_t ret;
 
+	/* Without a device IOTLB nothing can come: no signal is needed. */
+	shim_signal = vn->use_iotlb;
 	memset(raw, 0xee, sizeof(raw));
-	ret = vn_msg_read(vn, &it, true);
+	ret = vn_msg_read(vn, &it, !wait);
 	if (ret <= 0) {
-		CHECK(ret == 0 ? n < 72 : ret == -EAGAIN);
+		CHECK(ret == 0 ? n < 72 : !wait ? ret == -EAGAIN :
+		      ret == (vn->use_iotlb ? -ERESTARTSYS : -EBADFD));
 		CHECK(raw[0] == 0xee);
 		return;
 	}

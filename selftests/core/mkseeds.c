@@ -54,6 +54,32 @@ static void net_hdr(void)
 		h[8] = udp ? 6 : 16;
 		put("net_hdr", n, b, sizeof(b) - 140 * (g & 1));
 	}
+	/* What is refused last: more segments than there may be. */
+	memset(f, 0, sizeof(b) - 74);
+	f[12] = 0x08;
+	f[14] = 0x45;
+	f[23] = 17;
+	h[0] = 1;
+	h[1] = 5;
+	h[4] = 1;
+	h[5] = 0;
+	h[6] = 34;
+	h[8] = 6;
+	put("net_hdr", n++, b, sizeof(b));
+	/* A type that does not exist, a frame of tags only, a fragment. */
+	h[1] = 2;
+	put("net_hdr", n++, b, sizeof(b));
+	h[1] = 0;
+	for (int i = 0; i < 40; i += 4)
+		f[12 + i] = 0x81, f[13 + i] = 0;
+	put("net_hdr", n++, b, sizeof(b));
+	h[0] = 0;
+	f[12] = 0x86;
+	f[13] = 0xdd;
+	f[14] = 0x60;
+	f[20] = 44;
+	f[54] = 6;
+	put("net_hdr", n++, b, sizeof(b));
 }
 
 static void net_ctrl(void)
