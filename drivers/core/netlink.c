@@ -9,6 +9,7 @@
  * refused, not ignored.
  */
 #include <linux/capability.h>
+#include <linux/nospec.h>
 #include <uapi/linux/trivio.h>
 
 #include "core.h"
@@ -87,7 +88,8 @@ static struct trivio_queue *queue_by_info(struct genl_info *info)
 		NL_SET_ERR_MSG_ATTR(info->extack, index, "no such queue");
 		return ERR_PTR(-ENOENT);
 	}
-	return &dev->queue[nla_get_u32(index)];
+	return &dev->queue[array_index_nospec(nla_get_u32(index),
+					      dev->nqueues)];
 }
 
 /* Devices ---------------------------------------------------------------- */

@@ -10,6 +10,7 @@
  */
 #include <linux/eventfd.h>
 #include <linux/interrupt.h>
+#include <linux/nospec.h>
 #include <linux/pci_regs.h>
 #include <linux/slab.h>
 #include <linux/virtio_pci.h>
@@ -75,6 +76,8 @@ static void msix_raise(struct trivio_mdev *m, u16 vector)
 {
 	if (vector >= m->nvectors)
 		return;
+	/* The guest wrote it: also mispredicted it stays in the table. */
+	vector = array_index_nospec(vector, m->nvectors);
 	if (trigger_fire(&m->irq.msix[vector])) {
 		trivio_mdev_count(m, TRIVIO_MDEV_MSIX, 1);
 		return;

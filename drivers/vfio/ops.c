@@ -3,6 +3,7 @@
  * What VFIO asks of a device: open, close, regions, ioctls, mmap. Sizes, counts
  * and offsets come from user space unchecked: all bounds are checked here.
  */
+#include <linux/nospec.h>
 #include <linux/pci_regs.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -62,8 +63,11 @@ static u64 region_size(struct trivio_mdev *m, unsigned int index)
 {
 	if (index == VFIO_PCI_CONFIG_REGION_INDEX)
 		return TRIVIO_PCI_CFG_SIZE;
-	if (index <= VFIO_PCI_BAR5_REGION_INDEX)
-		return m->cfg.bar_size[index];
+	if (index <= VFIO_PCI_BAR5_REGION_INDEX) {
+		index = array_index_nospec(index,
+					   VFIO_PCI_BAR5_REGION_INDEX + 1);
+		return m->cfg.bar_size[index];	/* nospec: above */
+	}
 	return 0;
 }
 

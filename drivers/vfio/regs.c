@@ -8,6 +8,7 @@
  * changes those bytes of it.
  */
 #include <linux/bitmap.h>
+#include <linux/nospec.h>
 #include <linux/pci_regs.h>
 #include <linux/unaligned.h>
 #include <linux/virtio_config.h>
@@ -26,7 +27,9 @@ struct field {
 
 static struct trivio_mdev_vq *sel_vq(struct trivio_mdev *m)
 {
-	return m->queue_sel < m->nqueues ? &m->vq[m->queue_sel] : NULL;
+	if (m->queue_sel >= m->nqueues)
+		return NULL;
+	return &m->vq[array_index_nospec(m->queue_sel, m->nqueues)];
 }
 
 /* --- common configuration ---------------------------------------------- */

@@ -13,6 +13,7 @@
  * a work item looks at the pages: no notification is lost, it is only late.
  */
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/slab.h>
 
 #include "mdev.h"
@@ -68,6 +69,7 @@ static void track_write(gpa_t gpa, const u8 *new, int bytes,
 	queue = (gpa - base) / TRIVIO_PCI_NOTIFY_MUL;
 	if (queue >= k->m->nqueues)
 		return;
+	queue = array_index_nospec(queue, k->m->nqueues);
 	trivio_mdev_count(k->m, TRIVIO_MDEV_TRACK, 1);
 	trivio_queue_kick(&k->m->dev->queue[queue]);
 }

@@ -132,7 +132,7 @@ static inline bool vn_running(const struct vn_queue *vq)
 long vn_vring_ioctl(struct vn_dev *vn, unsigned int cmd, void __user *argp);
 long vn_set_backend(struct vn_dev *vn, void __user *argp);
 void vn_queue_unbind(struct vn_queue *vq);
-void vn_queue_init(struct vn_dev *vn, int index);
+void vn_queue_init(struct vn_dev *vn, int i);
 void vn_queue_reset(struct vn_queue *vq);
 int vn_map_ring(struct trivio_mem *mem, u64 addr, size_t len, u32 perm,
 		struct trivio_mapping *m);

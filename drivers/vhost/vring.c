@@ -415,14 +415,14 @@ out:
 /**
  * vn_queue_init() - set up a vring of a new device
  * @vn: device
- * @index: which
+ * @i: which
  */
-void vn_queue_init(struct vn_dev *vn, int index)
+void vn_queue_init(struct vn_dev *vn, int i)
 {
-	struct vn_queue *vq = &vn->vq[index];
+	struct vn_queue *vq = &vn->vq[i];
 
 	vq->vn = vn;
-	vq->q = &vn->dev->queue[index];
+	vq->q = &vn->dev->queue[i];
 	vq->q->front_priv = vq;
 	init_waitqueue_func_entry(&vq->wait, kick_wake);
 	init_poll_funcptr(&vq->pt, kick_poll_add);
