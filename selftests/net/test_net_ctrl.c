@@ -51,7 +51,7 @@ static int parse(const u8 *buf, u32 len, u64 features)
 	EXPECT_EQ(-EINVAL, parse(_c, sizeof(_c), ALL));			\
 } while (0)
 
-TEST(rx_mode)
+TEST(R28_rx_mode)
 {
 	u8 b[3] = { VIRTIO_NET_CTRL_RX, 0, 1 };
 
@@ -71,7 +71,7 @@ TEST(rx_mode)
 	EXPECT_TRUE(c.on);
 }
 
-TEST(mac_addr)
+TEST(R28_mac_addr)
 {
 	u8 b[8] = { VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET,
 		    0x02, 1, 2, 3, 4, 5 };
@@ -87,7 +87,7 @@ TEST(mac_addr)
 	EXPECT_EQ(-EOPNOTSUPP, parse(b, 8, ALL));
 }
 
-TEST(mac_table)
+TEST(R28_mac_table)
 {
 	u8 b[2 + 4 + 12 + 4 + 6] = { VIRTIO_NET_CTRL_MAC,
 				     VIRTIO_NET_CTRL_MAC_TABLE_SET };
@@ -120,7 +120,7 @@ TEST(mac_table)
 	EXPECT_EQ(0, c.n_multi);
 }
 
-TEST(vlan)
+TEST(R28_vlan)
 {
 	u8 b[4] = { VIRTIO_NET_CTRL_VLAN, VIRTIO_NET_CTRL_VLAN_ADD, 7, 0 };
 
@@ -137,7 +137,7 @@ TEST(vlan)
 	EXPECT_EQ(-EOPNOTSUPP, parse(b, 4, ALL));
 }
 
-TEST(announce)
+TEST(R28_announce)
 {
 	u8 b[2] = { VIRTIO_NET_CTRL_ANNOUNCE, VIRTIO_NET_CTRL_ANNOUNCE_ACK };
 
@@ -146,7 +146,7 @@ TEST(announce)
 	EXPECT_EQ(-EOPNOTSUPP, parse(b, 2, ALL));
 }
 
-TEST(pairs)
+TEST(R28_pairs)
 {
 	u8 b[4] = { VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, 1 };
 
@@ -177,7 +177,7 @@ static u32 rss_cmd(u8 *b, u32 types, u16 mask, u16 entry, u16 pairs, u8 key)
 	return off + 3 + key;
 }
 
-TEST(rss)
+TEST(R28_rss)
 {
 	u8 b[1024];
 	u32 len;
@@ -222,7 +222,7 @@ TEST(rss)
 	EXPECT_EQ(-EINVAL, parse(b, len, ALL));
 }
 
-TEST(hash)
+TEST(R28_hash)
 {
 	u8 b[64] = { VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_HASH_CONFIG };
 
@@ -237,7 +237,7 @@ TEST(hash)
 	EXPECT_EQ(-EINVAL, parse(b, 55, ALL));
 }
 
-TEST(offloads)
+TEST(R28_offloads)
 {
 	u8 b[10] = { VIRTIO_NET_CTRL_GUEST_OFFLOADS,
 		     VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET };
@@ -257,7 +257,7 @@ TEST(offloads)
 	}
 }
 
-TEST(unknown)
+TEST(R28_unknown)
 {
 	u8 b[64] = { 0 };
 
@@ -271,7 +271,7 @@ TEST(unknown)
 	EXPECT_EQ(-EINVAL, parse(b, 1, ALL));
 }
 
-TEST(random_bytes)
+TEST(R28_random_bytes)
 {
 	u8 b[1200];
 

@@ -195,6 +195,15 @@ check_static()
 	CHECK_RUNS+=("static=$out")
 }
 
+# The table of hostile cases, from what was found; a part of the tests has a part of them.
+check_cases()
+{
+	[ -z "$OPT_ONLY" ] || return 0
+	"$LAB_DIR/ktap.py" --out "$RESULTS" "${CHECK_RUNS[@]}" >/dev/null
+	say "hostile cases: $("$LAB_DIR/cases.py" --out "$RESULTS/hostile-cases.rst" \
+		"$RESULTS/results.json")"
+}
+
 cmd_check()
 {
 	local json=() rc=0
@@ -221,6 +230,7 @@ cmd_check()
 	else
 		check_kernel "$OPT_DEBUG_KERNEL"
 	fi
+	check_cases
 	"$LAB_DIR/ktap.py" --out "$RESULTS" "${json[@]}" "${CHECK_RUNS[@]}" >&"$json_fd" || rc=$?
 	return $rc
 }
