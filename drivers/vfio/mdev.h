@@ -300,7 +300,7 @@ struct trivio_mdev_bell {
  * @queue_sel: queue_select
  * @vq: queue registers
  * @stopped: migration holds the device
- * @held: queues are held (COMMAND.MASTER off, D1..D3hot, or @stopped)
+ * @held: queues are held (COMMAND.MASTER off, D3hot, or @stopped)
  * @mig: migration state
  * @msix_table: MSI-X table for clients that write it; VMMs emulate their own
  * @stats: counters
@@ -362,6 +362,7 @@ u64 trivio_mdev_features(const struct trivio_mdev_type *type);
 extern const struct vfio_device_ops trivio_mdev_ops;
 
 /* regs.c */
+bool trivio_mdev_decodes(struct trivio_mdev *m);
 void trivio_mdev_bar_read(struct trivio_mdev *m, unsigned int bar, u32 off,
 			  void *buf, u32 len);
 void trivio_mdev_bar_write(struct trivio_mdev *m, unsigned int bar, u32 off,

@@ -71,12 +71,22 @@ static u64 region_size(struct trivio_mdev *m, unsigned int index)
 	return 0;
 }
 
+/*
+ * The way into the BARs for firmware that has not mapped them: it works without
+ * COMMAND.MEMORY (virtio 1.2, 4.1.4.9).
+ */
+static bool window_open(struct trivio_mdev *m, struct trivio_pci_window *w)
+{
+	return !trivio_pci_cfg_asleep(&m->cfg) &&
+	       trivio_pci_cfg_window(&m->cfg, w);
+}
+
 static void window_read(struct trivio_mdev *m)
 {
 	struct trivio_pci_window w;
 	u8 *data = m->cfg.val + TRIVIO_PCI_CAP_WINDOW + 16;
 
-	if (trivio_pci_cfg_window(&m->cfg, &w))
+	if (window_open(m, &w))
 		trivio_mdev_bar_read(m, w.bar, w.off, data, w.len);
 }
 
@@ -85,7 +95,7 @@ static void window_write(struct trivio_mdev *m)
 	struct trivio_pci_window w;
 	const u8 *data = m->cfg.val + TRIVIO_PCI_CAP_WINDOW + 16;
 
-	if (!trivio_pci_cfg_window(&m->cfg, &w))
+	if (!window_open(m, &w))
 		return;
 	if (w.bar == TRIVIO_PCI_BAR && w.off >= TRIVIO_PCI_NOTIFY)
 		trivio_mdev_bell_write(m, w.off - TRIVIO_PCI_NOTIFY);
@@ -119,6 +129,20 @@ static void config_write(struct trivio_mdev *m, u32 off, const u8 *buf, u32 len)
 		window_write(m);
 }
 
+/* A function that does not decode memory reads as all ones, as on a bus. */
+static void bar_access(struct trivio_mdev *m, unsigned int bar, u32 off,
+		       u8 *buf, u32 len, bool write)
+{
+	if (!trivio_mdev_decodes(m)) {
+		if (!write)
+			memset(buf, 0xff, len);
+	} else if (write) {
+		trivio_mdev_bar_write(m, bar, off, buf, len);
+	} else {
+		trivio_mdev_bar_read(m, bar, off, buf, len);
+	}
+}
+
 /* One access of at most 8 bytes, aligned to its size. */
 static void access_one(struct trivio_mdev *m, unsigned int index, u32 off,
 		       u8 *buf, u32 len, bool write)
@@ -137,10 +161,8 @@ static void access_one(struct trivio_mdev *m, unsigned int index, u32 off,
 			config_write(m, off, buf, len);
 		else
 			config_read(m, off, buf, len);
-	} else if (write) {
-		trivio_mdev_bar_write(m, index, off, buf, len);
 	} else {
-		trivio_mdev_bar_read(m, index, off, buf, len);
+		bar_access(m, index, off, buf, len, write);
 	}
 	mutex_unlock(&m->lock);
 }

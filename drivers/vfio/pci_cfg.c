@@ -64,6 +64,7 @@ static void cap_pm(struct trivio_pci_cfg *c, __u8 next)
 
 	p[0] = PCI_CAP_ID_PM;
 	p[1] = next;
+	/* Version 3; neither D1 nor D2, and no PME. */
 	put16(p + PCI_PM_PMC, 3);
 	/* The state survives D3hot, so waking up needs no new probe. */
 	put16(p + PCI_PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET);
@@ -80,8 +81,17 @@ static void cap_exp(struct trivio_pci_cfg *c, __u8 next)
 	p[1] = next;
 	put16(p + PCI_EXP_FLAGS, 2 | PCI_EXP_TYPE_ENDPOINT << 4);
 	put32(p + PCI_EXP_DEVCAP, PCI_EXP_DEVCAP_RBER | PCI_EXP_DEVCAP_FLR);
-	/* All of DEVCTL but the reset bit, which acts and reads as zero. */
-	put16(w + PCI_EXP_DEVCTL, 0x7fff);
+	/*
+	 * Relaxed ordering and no snoop are on, reads of 512 bytes at power-on.
+	 * What DEVCAP does not announce (larger payloads, extended tags, phantom
+	 * functions) stays zero; so does the reset bit, which only acts.
+	 */
+	put16(p + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_RELAX_EN |
+	      PCI_EXP_DEVCTL_NOSNOOP_EN | PCI_EXP_DEVCTL_READRQ_512B);
+	put16(w + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_CERE | PCI_EXP_DEVCTL_NFERE |
+	      PCI_EXP_DEVCTL_FERE | PCI_EXP_DEVCTL_URRE |
+	      PCI_EXP_DEVCTL_RELAX_EN | PCI_EXP_DEVCTL_NOSNOOP_EN |
+	      PCI_EXP_DEVCTL_READRQ);
 	put32(p + PCI_EXP_LNKCAP, PCI_EXP_LNKCAP_SLS_2_5GB | 1 << 4 |
 	      PCI_EXP_LNKCAP_ASPM_L0S);
 	put16(w + PCI_EXP_LNKCTL, PCI_EXP_LNKCTL_ASPMC | PCI_EXP_LNKCTL_CCC);
@@ -205,6 +215,8 @@ void trivio_pci_cfg_reset(struct trivio_pci_cfg *c)
  * @len: its length
  * @first: first byte of the other
  * @size: its length
+ *
+ * Return: true if they have a byte in common.
  */
 bool trivio_pci_cfg_overlaps(__u32 off, __u32 len, __u32 first, __u32 size)
 {
@@ -264,6 +276,10 @@ __u32 trivio_pci_cfg_write(struct trivio_pci_cfg *c, __u32 off,
 			ev |= TRIVIO_PCI_EV_FLR;
 		c->val[off + i] = (c->val[off + i] & ~w) | (b[i] & w);
 	}
+	/* A state that PMC does not announce is dropped (PCI PM 1.2, 3.2.4). */
+	if ((c->val[pm] & PCI_PM_CTRL_STATE_MASK) % 3)
+		c->val[pm] = (c->val[pm] & ~PCI_PM_CTRL_STATE_MASK) |
+			     (power & PCI_PM_CTRL_STATE_MASK);
 	if (trivio_pci_cfg_command(c) != command)
 		ev |= TRIVIO_PCI_EV_COMMAND;
 	if (c->val[pm] != power)
@@ -303,6 +319,8 @@ bool trivio_pci_cfg_window(const struct trivio_pci_cfg *c,
 /**
  * trivio_pci_cfg_command() - the COMMAND register
  * @c: configuration space
+ *
+ * Return: its 16 bits.
  */
 __u16 trivio_pci_cfg_command(const struct trivio_pci_cfg *c)
 {
@@ -313,6 +331,8 @@ __u16 trivio_pci_cfg_command(const struct trivio_pci_cfg *c)
  * trivio_pci_cfg_bar() - address a BAR was set to
  * @c: configuration space
  * @bar: 0..5; the lower half of a 64-bit one
+ *
+ * Return: the address, 0 if it was not set.
  */
 __u64 trivio_pci_cfg_bar(const struct trivio_pci_cfg *c, unsigned int bar)
 {
@@ -326,8 +346,10 @@ __u64 trivio_pci_cfg_bar(const struct trivio_pci_cfg *c, unsigned int bar)
 }
 
 /**
- * trivio_pci_cfg_asleep() - is the function in D1..D3hot?
+ * trivio_pci_cfg_asleep() - is the function in D3hot?
  * @c: configuration space
+ *
+ * Return: true if it may neither decode memory nor do DMA.
  */
 bool trivio_pci_cfg_asleep(const struct trivio_pci_cfg *c)
 {

@@ -308,8 +308,15 @@ static void device_write(struct trivio_mdev *m, u32 off, const u8 *buf, u32 len)
 					min(len, size - off));
 }
 
-static bool decodes(struct trivio_mdev *m)
+/**
+ * trivio_mdev_decodes() - does the function answer to memory accesses?
+ * @m: mediated device; its lock is held
+ *
+ * Return: false without COMMAND.MEMORY, and in D3hot.
+ */
+bool trivio_mdev_decodes(struct trivio_mdev *m)
 {
+	lockdep_assert_held(&m->lock);
 	return trivio_pci_cfg_command(&m->cfg) & PCI_COMMAND_MEMORY &&
 	       !trivio_pci_cfg_asleep(&m->cfg);
 }
@@ -322,7 +329,7 @@ static bool decodes(struct trivio_mdev *m)
  * @buf: kernel buffer
  * @len: bytes, at most 8, and within one structure
  *
- * A function that does not decode memory returns all ones, as a bus does.
+ * Whether the function decodes memory is the caller's matter.
  */
 void trivio_mdev_bar_read(struct trivio_mdev *m, unsigned int bar, u32 off,
 			  void *buf, u32 len)
@@ -331,10 +338,6 @@ void trivio_mdev_bar_read(struct trivio_mdev *m, unsigned int bar, u32 off,
 	u8 image[COMMON_LEN];
 
 	lockdep_assert_held(&m->lock);
-	if (!decodes(m)) {
-		memset(buf, 0xff, len);
-		return;
-	}
 	if (bar == TRIVIO_PCI_MSIX_BAR) {
 		msix_read(m, off, buf, len);
 		return;
@@ -370,8 +373,6 @@ void trivio_mdev_bar_write(struct trivio_mdev *m, unsigned int bar, u32 off,
 	u32 at = off % TRIVIO_PCI_STRUCT;
 
 	lockdep_assert_held(&m->lock);
-	if (!decodes(m))
-		return;
 	if (bar == TRIVIO_PCI_MSIX_BAR) {
 		msix_write(m, off, buf, len);
 		return;
@@ -438,7 +439,7 @@ void trivio_mdev_reset(struct trivio_mdev *m)
  * trivio_mdev_hold() - hold or release the queues as the function now must
  * @m: mediated device; its lock is held
  *
- * Held without COMMAND.MASTER, in D1..D3hot, and while migration has stopped
+ * Held without COMMAND.MASTER, in D3hot, and while migration has stopped
  * the device. Nothing is lost: rings are looked at when it is released.
  */
 void trivio_mdev_hold(struct trivio_mdev *m)
