@@ -5,8 +5,7 @@
  *
  * Whoever raises one may be in any context (a sender's ndo_start_xmit), so
  * triggers are found under RCU. A message whose vector has no trigger at the
- * moment is kept pending, as a masked one is in the PBA: VMMs take all triggers
- * away and put them back whenever the guest uses one more vector.
+ * moment is kept pending, as a masked one is in the PBA.
  */
 #include <linux/eventfd.h>
 #include <linux/interrupt.h>
@@ -115,6 +114,21 @@ static void isr_raise(struct trivio_mdev *m, u8 bit)
 	spin_unlock_irqrestore(&m->irq.intx_lock, flags);
 }
 
+/*
+ * While neither INTx nor MSI-X is on, nobody can say which it will be: a VMM
+ * switches MSI-X off and on again whenever the guest uses one more vector. So
+ * then both remember.
+ */
+static void irq_raise(struct trivio_mdev *m, u16 vector, u8 isr_bit)
+{
+	unsigned int type = READ_ONCE(m->irq.type);
+
+	if (type != VFIO_PCI_INTX_IRQ_INDEX)
+		msix_raise(m, vector);
+	if (type != VFIO_PCI_MSIX_IRQ_INDEX)
+		isr_raise(m, isr_bit);
+}
+
 /**
  * trivio_mdev_irq_queue() - a queue has used entries
  * @m: mediated device
@@ -124,10 +138,7 @@ static void isr_raise(struct trivio_mdev *m, u8 bit)
  */
 void trivio_mdev_irq_queue(struct trivio_mdev *m, u16 queue)
 {
-	if (READ_ONCE(m->irq.type) == VFIO_PCI_MSIX_IRQ_INDEX)
-		msix_raise(m, READ_ONCE(m->vq[queue].vector));
-	else
-		isr_raise(m, ISR_QUEUE);
+	irq_raise(m, READ_ONCE(m->vq[queue].vector), ISR_QUEUE);
 }
 
 /**
@@ -138,10 +149,7 @@ void trivio_mdev_irq_queue(struct trivio_mdev *m, u16 queue)
  */
 void trivio_mdev_irq_config(struct trivio_mdev *m)
 {
-	if (READ_ONCE(m->irq.type) == VFIO_PCI_MSIX_IRQ_INDEX)
-		msix_raise(m, READ_ONCE(m->config_vector));
-	else
-		isr_raise(m, VIRTIO_PCI_ISR_CONFIG);
+	irq_raise(m, READ_ONCE(m->config_vector), VIRTIO_PCI_ISR_CONFIG);
 }
 
 /**
@@ -165,6 +173,8 @@ u8 trivio_mdev_isr_read(struct trivio_mdev *m)
 /**
  * trivio_mdev_isr_pending() - PCI_STATUS.INTERRUPT
  * @m: mediated device
+ *
+ * Return: whether the line is up.
  */
 bool trivio_mdev_isr_pending(struct trivio_mdev *m)
 {
@@ -181,7 +191,7 @@ void trivio_mdev_irq_command(struct trivio_mdev *m, u16 command)
 	unsigned long flags;
 
 	spin_lock_irqsave(&m->irq.intx_lock, flags);
-	m->irq.disabled = command & PCI_COMMAND_INTX_DISABLE;
+	WRITE_ONCE(m->irq.disabled, command & PCI_COMMAND_INTX_DISABLE);
 	intx_update(m);
 	spin_unlock_irqrestore(&m->irq.intx_lock, flags);
 }
@@ -251,6 +261,8 @@ static void type_set(struct trivio_mdev *m, unsigned int type)
 	/* ISR is for functions without MSI-X (virtio 1.2, 4.1.4.5.1). */
 	if (type == VFIO_PCI_MSIX_IRQ_INDEX)
 		m->irq.isr = 0;
+	else if (type == VFIO_PCI_INTX_IRQ_INDEX)
+		bitmap_zero(m->irq.pending, TRIVIO_PCI_MSIX_MAX);
 	spin_unlock_irqrestore(&m->irq.intx_lock, flags);
 }
 
@@ -349,8 +361,9 @@ static int set_intx_trigger(struct trivio_mdev *m,
 	}
 	if (!on)
 		return -EINVAL;
-	/* Loopback, for testing. */
-	if (type == VFIO_IRQ_SET_DATA_NONE || *(u8 *)data)
+	/* Loopback, for testing; INTX_DISABLE stops it as on a real function. */
+	if ((type == VFIO_IRQ_SET_DATA_NONE || *(u8 *)data) &&
+	    !READ_ONCE(m->irq.disabled))
 		trigger_fire(&m->irq.intx);
 	return 0;
 }
