@@ -121,6 +121,8 @@ static const struct vm_operations_struct bell_vm_ops = {
 /**
  * trivio_mdev_bell_mmap() - may the doorbell pages be mapped?
  * @m: mediated device
+ *
+ * Return: true unless every notification is to be trapped.
  */
 bool trivio_mdev_bell_mmap(struct trivio_mdev *m)
 {
@@ -152,6 +154,8 @@ int trivio_mdev_mmap(struct trivio_mdev *m, struct vm_area_struct *vma)
 	vm_flags_set(vma, VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_private_data = m;
 	vma->vm_ops = &bell_vm_ops;
+	WRITE_ONCE(m->bell.mmapped, true);
+	trivio_mdev_track_mapped(m);
 	return 0;
 }
 
@@ -376,6 +380,7 @@ int trivio_mdev_bell_open(struct trivio_mdev *m)
 	lockdep_assert_held(&m->lock);
 	INIT_WORK(&m->bell.zap_work, bell_zap_work);
 	m->bell.way = m->set.doorbell;
+	m->bell.mmapped = false;
 	m->bell.page = kcalloc(m->nqueues, sizeof(*m->bell.page),
 			       GFP_KERNEL_ACCOUNT);
 	m->bell.mapped = bitmap_zalloc(m->nqueues, GFP_KERNEL_ACCOUNT);

@@ -254,6 +254,7 @@ struct trivio_mdev_mig;
 /**
  * struct trivio_mdev_bell - doorbells of one function
  * @way: what is in use; never TRIVIO_DOORBELL_AUTO
+ * @mmapped: the client has mapped pages since it opened the device
  * @page: one per queue: what the guest's stores go to
  * @mapped: D: pages that are mapped now, a bit each
  * @fresh: D: pages mapped for a store that was not seen yet
@@ -266,6 +267,7 @@ struct trivio_mdev_mig;
  */
 struct trivio_mdev_bell {
 	enum trivio_doorbell way;
+	bool mmapped;
 	struct page **page;
 	unsigned long *mapped;
 	unsigned long *fresh;
@@ -410,6 +412,7 @@ int trivio_mdev_ioeventfd(struct trivio_mdev *m,
 /* track.c */
 int trivio_mdev_track_open(struct trivio_mdev *m);
 void trivio_mdev_track_close(struct trivio_mdev *m);
+void trivio_mdev_track_mapped(struct trivio_mdev *m);
 void trivio_mdev_track_arm(struct trivio_mdev *m);
 void trivio_mdev_track_disarm(struct trivio_mdev *m);
 

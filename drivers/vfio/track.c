@@ -124,6 +124,14 @@ static bool track_try(struct trivio_mdev *m)
 	return all;
 }
 
+/* A client that has not mapped the pages stores nowhere but to the region. */
+static void track_again(struct trivio_mdev *m)
+{
+	if (READ_ONCE(m->bell.mmapped))
+		mod_delayed_work(system_wq, &m->bell.kvm->rearm,
+				 msecs_to_jiffies(REARM_MS));
+}
+
 static void track_rearm(struct work_struct *work)
 {
 	struct trivio_mdev_kvm *k = container_of(work, struct trivio_mdev_kvm,
@@ -134,8 +142,7 @@ static void track_rearm(struct work_struct *work)
 	mutex_lock(&m->lock);
 	if (k->wanted) {
 		if (!track_try(m))
-			mod_delayed_work(system_wq, &k->rearm,
-					 msecs_to_jiffies(REARM_MS));
+			track_again(m);
 		for (i = 0; i < m->nqueues; i++)
 			trivio_queue_kick(&m->dev->queue[i]);
 	}
@@ -214,6 +221,18 @@ void trivio_mdev_track_close(struct trivio_mdev *m)
 }
 
 /**
+ * trivio_mdev_track_mapped() - C: the client has mapped doorbell pages
+ * @m: mediated device that is open; &trivio_mdev_bell.mmapped is set
+ *
+ * Context: any; takes no lock.
+ */
+void trivio_mdev_track_mapped(struct trivio_mdev *m)
+{
+	if (m->bell.kvm)
+		mod_delayed_work(system_wq, &m->bell.kvm->rearm, 0);
+}
+
+/**
  * trivio_mdev_track_arm() - C: the queues run: protect the pages
  * @m: mediated device; its lock is held
  */
@@ -222,8 +241,7 @@ void trivio_mdev_track_arm(struct trivio_mdev *m)
 	lockdep_assert_held(&m->lock);
 	m->bell.kvm->wanted = true;
 	if (!track_try(m))
-		mod_delayed_work(system_wq, &m->bell.kvm->rearm,
-				 msecs_to_jiffies(REARM_MS));
+		track_again(m);
 }
 
 /**
@@ -252,6 +270,10 @@ int trivio_mdev_track_open(struct trivio_mdev *m)
 }
 
 void trivio_mdev_track_close(struct trivio_mdev *m)
+{
+}
+
+void trivio_mdev_track_mapped(struct trivio_mdev *m)
 {
 }
 
