@@ -72,8 +72,9 @@ static u32 blk_written(const struct trivio_blk_req *req, u8 status)
 
 	if (!data)
 		return 1;
-	if (status == VIRTIO_BLK_S_OK && (req->cmd.op == TRIVIO_BLK_IN ||
-					  req->cmd.op == TRIVIO_BLK_GET_ID))
+	if (status == VIRTIO_BLK_S_OK &&
+	    (req->cmd.op == TRIVIO_BLK_IN || req->cmd.op == TRIVIO_BLK_GET_ID ||
+	     req->cmd.op == TRIVIO_BLK_GET_LIFETIME))
 		return req->cmd.len == data ? data + 1 : req->cmd.len;
 	return 0;
 }
@@ -205,11 +206,19 @@ static int blk_defer(struct trivio_blkq *bq, struct trivio_blk_req *req)
 	return -EIOCBQUEUED;
 }
 
-/* Faults of a request: a failure, or a delay in which others overtake it. */
+/*
+ * Faults of a request: power fails before it is carried out, a failure, or a
+ * delay in which others overtake it.
+ */
 static int blk_fault(struct trivio_blkq *bq, struct trivio_blk_req *req)
 {
-	u32 ms;
+	u32 ms, keep;
 
+	if (trivio_fault(bq->q, TRIVIO_FAULT_POWER_LOSS, &keep)) {
+		WRITE_ONCE(bq->blk->dead, true);
+		trivio_fault_power(bq->blk->dev, keep);
+		return -EIO;
+	}
 	if (trivio_fault(bq->q, TRIVIO_FAULT_IO_ERROR, NULL))
 		return -EIO;
 	if (bq->q->mem->kind == TRIVIO_MEM_KERNEL &&
@@ -226,6 +235,8 @@ static int blk_submit(struct trivio_blkq *bq, struct trivio_blk_req *req)
 	int err;
 
 	req->delay_ms = 0;
+	if (unlikely(READ_ONCE(bq->blk->dead)))
+		return -EIO;
 	if (static_branch_unlikely(&trivio_faults_on)) {
 		err = blk_fault(bq, req);
 		if (err)
@@ -250,6 +261,33 @@ static u8 blk_get_id(struct trivio_blkq *bq, struct trivio_blk_req *req)
 					       bq->blk->serial, req->cmd.len))
 		return VIRTIO_BLK_S_IOERR;
 	return VIRTIO_BLK_S_OK;
+}
+
+static u8 blk_get_lifetime(struct trivio_blkq *bq, struct trivio_blk_req *req)
+{
+	__le16 words[TRIVIO_BLK_LIFETIME_NR];
+	int i;
+
+	for (i = 0; i < TRIVIO_BLK_LIFETIME_NR; i++)
+		words[i] = cpu_to_le16(READ_ONCE(bq->blk->lifetime[i]));
+	return trivio_chain_write(bq->q, &req->chain, 0, words,
+				  sizeof(words)) ? VIRTIO_BLK_S_IOERR :
+						   VIRTIO_BLK_S_OK;
+}
+
+/* What is answered here and now, without the disk. */
+static bool blk_answered(struct trivio_blkq *bq, struct trivio_blk_req *req)
+{
+	switch (req->cmd.op) {
+	case TRIVIO_BLK_GET_ID:
+		blk_complete(bq->q, req, blk_get_id(bq, req));
+		return true;
+	case TRIVIO_BLK_GET_LIFETIME:
+		blk_complete(bq->q, req, blk_get_lifetime(bq, req));
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* One popped request: from the bytes of the driver to the disk, or back. */
@@ -280,10 +318,8 @@ static void blk_request(struct trivio_blkq *bq, struct trivio_blk_req *req)
 	}
 	if (!status && req->cmd.nseg)
 		status = blk_get_ranges(bq, req, &lim);
-	if (!status && req->cmd.op == TRIVIO_BLK_GET_ID) {
-		blk_complete(q, req, blk_get_id(bq, req));
+	if (!status && blk_answered(bq, req))
 		return;
-	}
 	if (status) {
 		req->cmd.len = 0;
 		blk_complete(q, req, status);
@@ -551,6 +587,7 @@ static int blk_init(struct trivio_dev *dev, const void *class_cfg)
 	blk->limits.block_size = cfg->disk->block_size;
 	blk->limits.read_only = cfg->read_only || cfg->disk->read_only;
 	memcpy(blk->serial, cfg->serial, sizeof(blk->serial));
+	memcpy(blk->lifetime, cfg->lifetime, sizeof(blk->lifetime));
 	mutex_init(&blk->resize_lock);
 	err = init_srcu_struct(&blk->inflight);
 	if (err) {
@@ -566,6 +603,17 @@ static int blk_init(struct trivio_dev *dev, const void *class_cfg)
 	}
 	dev->class_priv = blk;
 	return 0;
+}
+
+/* Work item of a fault; requests that come meanwhile fail. */
+static void blk_power_loss(struct trivio_dev *dev, u32 keep, u32 seed)
+{
+	struct trivio_blk *blk = dev->class_priv;
+
+	/* What was under way before has reached the disk, or has not. */
+	synchronize_srcu(&blk->inflight);
+	if (blk->disk->ops->power_loss)
+		blk->disk->ops->power_loss(blk->disk, keep, seed);
 }
 
 /* Queues are stopped; what the workers still have queued must end first. */
@@ -605,6 +653,7 @@ const struct trivio_class_ops trivio_blk_class = {
 		    BIT_ULL(VIRTIO_BLK_F_MQ) |
 		    BIT_ULL(VIRTIO_BLK_F_DISCARD) |
 		    BIT_ULL(VIRTIO_BLK_F_WRITE_ZEROES) |
+		    BIT_ULL(TRIVIO_BLK_F_LIFETIME) |
 		    BIT_ULL(VIRTIO_BLK_F_SECURE_ERASE),
 	.init = blk_init,
 	.exit = blk_exit,
@@ -614,5 +663,6 @@ const struct trivio_class_ops trivio_blk_class = {
 	.config_write = trivio_blk_config_write,
 	.reset = trivio_blk_reset,
 	.queue_ops = blk_queue_ops,
+	.power_loss = blk_power_loss,
 };
 EXPORT_SYMBOL_GPL(trivio_blk_class);

@@ -6,6 +6,7 @@
 #include <linux/srcu.h>
 
 #include <trivio/blk.h>
+#include <trivio/fault.h>
 
 #include "blk_impl.h"
 
@@ -65,6 +66,8 @@ void trivio_blk_config_read(struct trivio_dev *dev, u32 off, void *buf,
 	c.max_secure_erase_sectors = blk_le(32, TRIVIO_BLK_RANGE_SECTORS_MAX);
 	c.max_secure_erase_seg = blk_le(32, TRIVIO_BLK_RANGES_MAX);
 	c.secure_erase_sector_alignment = blk_le(32, block);
+	if (off < sizeof(c.capacity))
+		WRITE_ONCE(blk->told, le64_to_cpu((__force __le64)c.capacity));
 	memcpy(buf, (u8 *)&c + off, len);
 }
 
@@ -88,7 +91,28 @@ void trivio_blk_reset(struct trivio_dev *dev)
 
 	blk->limits.features = 0;
 	blk->wce = false;
+	/* Power comes back when all that was lost is. */
+	if (blk->dead)
+		trivio_fault_power_wait(dev);
+	WRITE_ONCE(blk->dead, false);
 }
+
+/**
+ * trivio_blk_set_lifetime() - how worn the device says it is
+ * @dev: block device
+ * @words: TRIVIO_BLK_LIFETIME_NR of them
+ *
+ * Context: any.
+ */
+void trivio_blk_set_lifetime(struct trivio_dev *dev, const u16 *words)
+{
+	struct trivio_blk *blk = dev->class_priv;
+	int i;
+
+	for (i = 0; i < TRIVIO_BLK_LIFETIME_NR; i++)
+		WRITE_ONCE(blk->lifetime[i], words[i]);
+}
+EXPORT_SYMBOL_GPL(trivio_blk_set_lifetime);
 
 /**
  * trivio_blk_sync() - wait for the requests that are in flight now

@@ -44,9 +44,12 @@ struct trivio_blkq {
  * @disk: its sectors
  * @limits: what requests are checked against; @limits.sectors changes with
  *	trivio_blk_resize(), read with READ_ONCE()
+ * @told: capacity as the driver read it last, for the conformance checker
  * @wce: writes may be volatile until a flush; under &trivio_dev.lock
  * @seg_max: advertised
  * @serial: for GET_ID
+ * @lifetime: for GET_LIFETIME; a word at a time, in any context
+ * @dead: power was lost: no request is carried out until a reset
  * @resize_lock: serialises trivio_blk_resize()
  * @inflight: read side: requests with their own memory, from submission to the
  *	push
@@ -57,9 +60,12 @@ struct trivio_blk {
 	struct trivio_dev *dev;
 	struct trivio_disk *disk;
 	struct trivio_blk_limits limits;
+	u64 told;
 	bool wce;
 	u16 seg_max;
 	char serial[TRIVIO_BLK_SERIAL_MAX];
+	u16 lifetime[TRIVIO_BLK_LIFETIME_NR];
+	bool dead;
 	struct mutex resize_lock;
 	struct srcu_struct inflight;
 	u16 nqueues;

@@ -119,6 +119,14 @@ int trivio_blk_parse(const struct trivio_blk_limits *lim,
 		if (cmd->len > VIRTIO_BLK_ID_BYTES)
 			cmd->len = VIRTIO_BLK_ID_BYTES;
 		return 0;
+	case TRIVIO_BLK_T_GET_LIFETIME:
+		if (!has(lim, TRIVIO_BLK_F_LIFETIME))
+			return VIRTIO_BLK_S_UNSUPP;
+		if (in_len < TRIVIO_BLK_LIFETIME_BYTES)
+			return VIRTIO_BLK_S_IOERR;
+		cmd->op = TRIVIO_BLK_GET_LIFETIME;
+		cmd->len = TRIVIO_BLK_LIFETIME_BYTES;
+		return 0;
 	case VIRTIO_BLK_T_DISCARD:
 		cmd->op = TRIVIO_BLK_DISCARD;
 		return parse_ranges(lim, cmd, VIRTIO_BLK_F_DISCARD, out_len);

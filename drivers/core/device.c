@@ -11,6 +11,7 @@
 
 #include <trivio/device.h>
 
+#include "check_impl.h"
 #include "core.h"
 #include "trace.h"
 
@@ -173,6 +174,7 @@ void trivio_dev_destroy(struct trivio_dev *dev)
 	for (i = 0; i < dev->nqueues; i++)
 		trivio_queue_stop(&dev->queue[i]);
 	dev->class->exit(dev);
+	trivio_check_free(dev);
 	for (i = 0; i < dev->nqueues; i++)
 		trivio_queue_exit(&dev->queue[i]);
 	ida_free(&dev_ida, dev->id);
@@ -258,7 +260,8 @@ static void dev_stop(struct trivio_dev *dev)
  * @status: new value (virtio 1.2, 2.1); 0 resets
  *
  * Setting DRIVER_OK starts the enabled queues; a ring that can't be mapped
- * gives NEEDS_RESET. Bits can only be added, but for a reset.
+ * gives NEEDS_RESET, and a device that needs a reset starts none. Bits can only
+ * be added, but for a reset.
  *
  * Return: 0; -EINVAL if a bit would be cleared.
  */
@@ -279,7 +282,7 @@ int trivio_dev_set_status(struct trivio_dev *dev, u8 status)
 	dev->status = status | (old & VIRTIO_CONFIG_S_NEEDS_RESET);
 	if (status & ~old & VIRTIO_CONFIG_S_DRIVER_OK) {
 		dev->suspended = false;
-		if (dev_start(dev))
+		if (!(old & VIRTIO_CONFIG_S_NEEDS_RESET) && dev_start(dev))
 			trivio_dev_needs_reset(dev);
 	}
 	mutex_unlock(&dev->lock);
@@ -421,6 +424,7 @@ int trivio_dev_config_write(struct trivio_dev *dev, u32 off, const void *buf,
 	if (off > size || len > size - off)
 		return -EINVAL;
 	mutex_lock(&dev->lock);
+	trivio_check_config_write(dev, off, buf, len);
 	if (dev->class->config_write)
 		dev->class->config_write(dev, off, buf, len);
 	mutex_unlock(&dev->lock);

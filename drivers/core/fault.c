@@ -26,6 +26,10 @@ static const char * const fault_name[] = {
 	[TRIVIO_FAULT_CONFIG]		= "config",
 	[TRIVIO_FAULT_IO_ERROR]		= "io_error",
 	[TRIVIO_FAULT_IO_DELAY]		= "io_delay",
+	[TRIVIO_FAULT_REORDER]		= "reorder",
+	[TRIVIO_FAULT_CTRL_ERROR]	= "ctrl_error",
+	[TRIVIO_FAULT_MAP]		= "map",
+	[TRIVIO_FAULT_POWER_LOSS]	= "power_loss",
 };
 
 static_assert(ARRAY_SIZE(fault_name) == TRIVIO_FAULT_NR);
@@ -40,17 +44,11 @@ const char *trivio_fault_name(enum trivio_fault kind)
 }
 EXPORT_SYMBOL_GPL(trivio_fault_name);
 
-/**
- * __trivio_fault() - does a fault of this kind happen now; counts it if so
- * @q: queue it would happen to
- * @kind: kind
- * @value: filled with the kind's value if it does; may be NULL
- *
- * Context: any.
- */
-bool __trivio_fault(struct trivio_queue *q, enum trivio_fault kind, u32 *value)
+/* @index: queue, or -1 for none. */
+static bool fault_hit(struct trivio_dev *dev, int index,
+		      enum trivio_fault kind, u32 *value)
 {
-	struct trivio_faults *f = READ_ONCE(q->dev->faults);
+	struct trivio_faults *f = READ_ONCE(dev->faults);
 	struct trivio_fault_cfg *cfg;
 	unsigned long flags;
 	bool hit = false;
@@ -59,7 +57,7 @@ bool __trivio_fault(struct trivio_queue *q, enum trivio_fault kind, u32 *value)
 		return false;
 	spin_lock_irqsave(&f->lock, flags);
 	cfg = &f->cfg[kind];
-	if (cfg->every && (cfg->queue < 0 || cfg->queue == q->index) &&
+	if (cfg->every && (cfg->queue < 0 || cfg->queue == index) &&
 	    (!cfg->times || cfg->hits < cfg->times))
 		hit = cfg->every == 1 ||
 		      prandom_u32_state(&f->rnd) % cfg->every == 0;
@@ -69,11 +67,70 @@ bool __trivio_fault(struct trivio_queue *q, enum trivio_fault kind, u32 *value)
 			*value = cfg->value;
 	}
 	spin_unlock_irqrestore(&f->lock, flags);
+	return hit;
+}
+
+/**
+ * __trivio_fault() - does a fault of this kind happen now; counts it if so
+ * @q: queue it would happen to
+ * @kind: kind
+ * @value: filled with the kind's value if it does; may be NULL
+ *
+ * Context: any.
+ * Return: whether it does.
+ */
+bool __trivio_fault(struct trivio_queue *q, enum trivio_fault kind, u32 *value)
+{
+	bool hit = fault_hit(q->dev, q->index, kind, value);
+
 	if (hit)
-		trivio_stat_inc(q, TRIVIO_STAT_FAULTS);
+		atomic64_inc(&q->faults);
 	return hit;
 }
 EXPORT_SYMBOL_GPL(__trivio_fault);
+
+/**
+ * __trivio_fault_dev() - the same for what happens in no queue
+ * @dev: device
+ * @kind: kind
+ *
+ * Context: any.
+ * Return: whether it does.
+ */
+bool __trivio_fault_dev(struct trivio_dev *dev, enum trivio_fault kind)
+{
+	return fault_hit(dev, -1, kind, NULL);
+}
+EXPORT_SYMBOL_GPL(__trivio_fault_dev);
+
+/**
+ * trivio_fault_power() - the device loses power
+ * @dev: device; its class fails every request from now on
+ * @keep: percent of what is volatile that is not lost
+ *
+ * Context: any.
+ */
+void trivio_fault_power(struct trivio_dev *dev, u32 keep)
+{
+	struct trivio_faults *f = READ_ONCE(dev->faults);
+
+	WRITE_ONCE(f->keep, keep);
+	schedule_work(&f->power);
+}
+
+/**
+ * trivio_fault_power_wait() - until what is volatile is forgotten
+ * @dev: device
+ *
+ * Context: may sleep.
+ */
+void trivio_fault_power_wait(struct trivio_dev *dev)
+{
+	struct trivio_faults *f = READ_ONCE(dev->faults);
+
+	if (f)
+		flush_work(&f->power);
+}
 
 /**
  * trivio_fault_call() - faults of a call to the driver
@@ -120,8 +177,56 @@ void trivio_fault_push(struct trivio_queue *q, u16 *id, u32 *written)
 		*id += value;
 	if (trivio_fault(q, TRIVIO_FAULT_NEEDS_RESET, NULL))
 		trivio_dev_needs_reset(q->dev);
-	if (trivio_fault(q, TRIVIO_FAULT_CONFIG, NULL))
+	if (trivio_fault(q, TRIVIO_FAULT_CONFIG, &value)) {
+		WRITE_ONCE(f->storm, value);
 		schedule_work(&f->config);
+	}
+}
+
+/* Give back the chain that was held, if there is one. */
+static void fault_release(struct trivio_queue *q)
+{
+	if (!q->late_valid)
+		return;
+	q->late_valid = false;
+	trivio_ring_push(&q->ring, q->late_id, q->late_slots, q->late_written);
+}
+
+/**
+ * trivio_fault_reorder() - does a used entry wait for the one that follows?
+ * @q: queue
+ * @id: what would be pushed now
+ * @slots: its slots
+ * @written: its length
+ *
+ * One waits at a time, until the next is pushed or the batch is flushed.
+ *
+ * Context: service of the queue.
+ * Return: whether it waits; if not, the caller pushes it, and calls
+ * trivio_fault_followed().
+ */
+bool trivio_fault_reorder(struct trivio_queue *q, u16 id, u16 slots,
+			  u32 written)
+{
+	if (q->late_valid || q->ring.in_order ||
+	    !trivio_fault(q, TRIVIO_FAULT_REORDER, NULL))
+		return false;
+	q->late_valid = true;
+	q->late_id = id;
+	q->late_slots = slots;
+	q->late_written = written;
+	return true;
+}
+
+/**
+ * trivio_fault_followed() - the one that was waited for is there, or none comes
+ * @q: queue
+ *
+ * Context: service of the queue.
+ */
+void trivio_fault_followed(struct trivio_queue *q)
+{
+	fault_release(q);
 }
 
 static void faults_late(struct work_struct *work)
@@ -143,8 +248,28 @@ static void faults_config(struct work_struct *work)
 	struct trivio_faults *f = container_of(work, struct trivio_faults,
 					       config);
 
-	if (f->dev)
+	u32 n = READ_ONCE(f->storm);
+
+	if (!f->dev)
+		return;
+	do {
 		trivio_dev_config_changed(f->dev);
+		cond_resched();
+	} while (n-- > 1);
+}
+
+static void faults_power(struct work_struct *work)
+{
+	struct trivio_faults *f = container_of(work, struct trivio_faults,
+					       power);
+	struct trivio_dev *dev = f->dev;
+	u32 seed;
+
+	spin_lock_irq(&f->lock);
+	seed = prandom_u32_state(&f->rnd);
+	spin_unlock_irq(&f->lock);
+	if (dev && dev->class->power_loss)
+		dev->class->power_loss(dev, READ_ONCE(f->keep), seed);
 }
 
 /**
@@ -158,6 +283,7 @@ void trivio_faults_init(struct trivio_faults *f)
 	spin_lock_init(&f->lock);
 	INIT_DELAYED_WORK(&f->late, faults_late);
 	INIT_WORK(&f->config, faults_config);
+	INIT_WORK(&f->power, faults_power);
 	for (i = 0; i < TRIVIO_FAULT_NR; i++)
 		f->cfg[i].queue = -1;
 	trivio_faults_seed(f, 1);
@@ -262,6 +388,7 @@ void trivio_faults_detach(struct trivio_faults *f)
 	synchronize_rcu();
 	cancel_delayed_work_sync(&f->late);
 	cancel_work_sync(&f->config);
+	cancel_work_sync(&f->power);
 	f->dev = NULL;
 }
 EXPORT_SYMBOL_GPL(trivio_faults_detach);

@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 #include <linux/virtio_net.h>
 
+#include <trivio/fault.h>
 #include <trivio/net.h>
 
 #include "core.h"
@@ -295,6 +296,8 @@ static void ctrl_chain(struct trivio_net *net, struct trivio_queue *q,
 		err = trivio_net_ctrl_parse(ctrl->buf, c->out_len,
 					    q->dev->features, net->max_pairs,
 					    &ctrl->cmd);
+	if (!err && trivio_fault(q, TRIVIO_FAULT_CTRL_ERROR, NULL))
+		err = -EIO;
 	mutex_lock(&ctrl->lock);
 	if (!err)
 		err = ctrl_do(net, &ctrl->cmd);

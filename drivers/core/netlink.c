@@ -50,8 +50,16 @@ static const struct nla_policy nudge_policy[TRIVIO_A_QUEUE_NUDGE + 1] = {
 
 /* Lookup ----------------------------------------------------------------- */
 
-static struct trivio_dev *dev_by_attr(const struct nlattr *id,
-				      const struct nlattr *name)
+/**
+ * trivio_nl_dev_by_attr() - device that a request names
+ * @id: its id, or NULL
+ * @name: its name, or NULL
+ *
+ * Context: list of devices locked.
+ * Return: the first device that fits, or NULL.
+ */
+struct trivio_dev *trivio_nl_dev_by_attr(const struct nlattr *id,
+					 const struct nlattr *name)
 {
 	struct trivio_dev *dev = NULL;
 
@@ -79,7 +87,7 @@ static struct trivio_queue *queue_by_info(struct genl_info *info)
 	}
 	if (GENL_REQ_ATTR_CHECK(info, TRIVIO_A_QUEUE_INDEX))
 		return ERR_PTR(-EINVAL);
-	dev = dev_by_attr(id, name);
+	dev = trivio_nl_dev_by_attr(id, name);
 	if (!dev) {
 		NL_SET_ERR_MSG_ATTR(info->extack, id ?: name, "no such device");
 		return ERR_PTR(-ENODEV);
@@ -115,7 +123,7 @@ static int dev_get_doit(struct sk_buff *req, struct genl_info *info)
 		goto err_free;
 
 	trivio_dev_list_lock();
-	dev = dev_by_attr(id, name);
+	dev = trivio_nl_dev_by_attr(id, name);
 	if (dev)
 		err = trivio_nl_fill_dev(skb, dev);
 	else
@@ -350,6 +358,20 @@ static const struct genl_split_ops nl_ops[] = {
 		.doit		= nudge_doit,
 		.policy		= nudge_policy,
 		.maxattr	= ARRAY_SIZE(nudge_policy) - 1,
+		.flags		= GENL_CMD_CAP_DO | GENL_ADMIN_PERM,
+	},
+	{
+		.cmd		= TRIVIO_CMD_CHECK_GET,
+		.dumpit		= trivio_nl_check_dumpit,
+		.policy		= trivio_nl_check_dump_policy,
+		.maxattr	= ARRAY_SIZE(trivio_nl_check_dump_policy) - 1,
+		.flags		= GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd		= TRIVIO_CMD_CHECK_SET,
+		.doit		= trivio_nl_check_set_doit,
+		.policy		= trivio_nl_check_set_policy,
+		.maxattr	= ARRAY_SIZE(trivio_nl_check_set_policy) - 1,
 		.flags		= GENL_CMD_CAP_DO | GENL_ADMIN_PERM,
 	},
 };

@@ -5,6 +5,7 @@
 
 #include <linux/types.h>
 #include <net/genetlink.h>
+#include <uapi/linux/trivio.h>
 
 #include <trivio/device.h>
 
@@ -30,6 +31,10 @@ struct trivio_nl_event {
 
 extern struct genl_family trivio_nl_family;
 
+/* netlink.c; the list of devices is locked */
+struct trivio_dev *trivio_nl_dev_by_attr(const struct nlattr *id,
+					 const struct nlattr *name);
+
 /* nl_fill.c */
 u32 trivio_nl_dev_state(const struct trivio_dev *dev);
 int trivio_nl_fill_dev(struct sk_buff *skb, struct trivio_dev *dev);
@@ -37,6 +42,14 @@ int trivio_nl_fill_queue(struct sk_buff *skb, struct trivio_queue *q,
 			 bool admin);
 int trivio_nl_fill_event(struct sk_buff *skb, const struct trivio_nl_event *e,
 			 u32 lost);
+
+/* nl_check.c */
+int trivio_nl_check_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int trivio_nl_check_set_doit(struct sk_buff *req, struct genl_info *info);
+extern const struct nla_policy
+trivio_nl_check_dump_policy[TRIVIO_A_CHECK_DEV_NAME + 1];
+extern const struct nla_policy
+trivio_nl_check_set_policy[TRIVIO_A_CHECK_MODE + 1];
 
 /* nl_event.c */
 u32 trivio_nl_generation(void);

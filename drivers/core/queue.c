@@ -3,16 +3,15 @@
  * A queue in service: configuration, mapping of its ring, kick -> pop -> serve
  * -> push -> call, and what happens when the driver breaks the rules.
  */
-#include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/nospec.h>
-#include <linux/ratelimit.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include <trivio/device.h>
 
+#include "check_impl.h"
 #include "core.h"
 #include "fault_impl.h"
 #include "queue_impl.h"
@@ -290,6 +289,7 @@ void trivio_queue_unmap(struct trivio_queue *q)
 	if (q->ops->stop)
 		q->ops->stop(q);
 	q->mapped = false;
+	trivio_check_queue_free(q);
 	for (i = 0; i < AREA_NR; i++)
 		trivio_mem_unmap(q->mem, &q->map[i]);
 }
@@ -320,7 +320,8 @@ int trivio_queue_map(struct trivio_queue *q)
 		u32 perm;
 
 		queue_area_cfg(q, i, &addr, &len, &perm);
-		err = trivio_mem_map(q->mem, addr, len, perm, &q->map[i]);
+		err = trivio_fault(q, TRIVIO_FAULT_MAP, NULL) ? -ENOMEM :
+		      trivio_mem_map(q->mem, addr, len, perm, &q->map[i]);
 		if (err)
 			goto err_unmap;
 	}
@@ -333,10 +334,12 @@ int trivio_queue_map(struct trivio_queue *q)
 		goto err_unmap;
 	q->hit.gen = 0;
 	q->mapped = true;
+	trivio_check_start(q);
 	if (q->ops->start) {
 		err = q->ops->start(q);
 		if (err) {
 			q->mapped = false;
+			trivio_check_queue_free(q);
 			goto err_unmap;
 		}
 	}
@@ -492,6 +495,7 @@ void trivio_queue_kick(struct trivio_queue *q)
 {
 	atomic64_inc(&q->kicks);
 	trace_trivio_kick(q);
+	trivio_check_kick(q);
 	if (unlikely(READ_ONCE(q->state) != TRIVIO_Q_RUNNING))
 		WRITE_ONCE(q->kick_pending, true);
 	if (trivio_fault(q, TRIVIO_FAULT_LOST_KICK, NULL))
@@ -591,6 +595,11 @@ int trivio_queue_pop(struct trivio_queue *q, struct trivio_chain *c)
 	}
 	c->seq = q->seq++;
 	trace_trivio_pop(q, c->id, c->seq, c->out_len, c->in_len);
+	n = trivio_check_pop(q, c);
+	if (unlikely(n < 0)) {
+		trivio_queue_unpop(q, c);
+		return n;
+	}
 	return 1;
 }
 EXPORT_SYMBOL_GPL(trivio_queue_pop);
@@ -604,10 +613,21 @@ EXPORT_SYMBOL_GPL(trivio_queue_pop);
  */
 void trivio_queue_unpop(struct trivio_queue *q, const struct trivio_chain *c)
 {
+	trivio_check_unpop(q, c);
 	trivio_ring_unpop(&q->ring, c);
 	q->seq--;
 }
 EXPORT_SYMBOL_GPL(trivio_queue_unpop);
+
+static noinline void push_with_faults(struct trivio_queue *q, u16 id, u16 slots,
+				      u32 written)
+{
+	trivio_fault_push(q, &id, &written);
+	if (trivio_fault_reorder(q, id, slots, written))
+		return;
+	trivio_ring_push(&q->ring, id, slots, written);
+	trivio_fault_followed(q);
+}
 
 /**
  * trivio_queue_push() - complete a chain
@@ -624,11 +644,13 @@ void trivio_queue_push(struct trivio_queue *q, const struct trivio_chain *c,
 {
 	u16 id = c->id;
 
+	trivio_check_push(q, c);
 	if (unlikely(q->log))
 		log_chain(q, c, written);
 	if (static_branch_unlikely(&trivio_faults_on))
-		trivio_fault_push(q, &id, &written);
-	trivio_ring_push(&q->ring, id, c->slots, written);
+		push_with_faults(q, id, c->slots, written);
+	else
+		trivio_ring_push(&q->ring, id, c->slots, written);
 	trivio_stat_inc(q, TRIVIO_STAT_CHAINS);
 	trace_trivio_push(q, c->id, c->seq, written);
 }
@@ -644,10 +666,13 @@ void trivio_queue_flush(struct trivio_queue *q)
 {
 	bool call;
 
+	if (unlikely(q->late_valid))
+		trivio_fault_followed(q);
 	if (!q->ring.pending)
 		return;
 	trivio_ring_flush(&q->ring);
 	trivio_stat_inc(q, TRIVIO_STAT_BATCHES);
+	trivio_check_flush(q);
 	call = trivio_ring_call_needed(&q->ring);
 	if (!call && trivio_has(q->dev, VIRTIO_F_NOTIFY_ON_EMPTY))
 		call = trivio_ring_empty(&q->ring);
@@ -662,63 +687,3 @@ void trivio_queue_flush(struct trivio_queue *q)
 	}
 }
 EXPORT_SYMBOL_GPL(trivio_queue_flush);
-
-/**
- * trivio_queue_error() - the driver broke the rules, or the memory did
- * @q: queue
- * @err: what happened
- * @head: chain head or id
- * @addr: guest address, or 0
- *
- * The queue stops until it is stopped and started again. The first error is
- * kept; the owner is told each time.
- *
- * Context: service of the queue; atomic.
- */
-void trivio_queue_error(struct trivio_queue *q, enum trivio_err err, u16 head,
-			u64 addr)
-{
-	unsigned long flags;
-	bool first;
-
-	WRITE_ONCE(q->state, TRIVIO_Q_BROKEN);
-	spin_lock_irqsave(&q->first_lock, flags);
-	first = q->first.err == TRIVIO_OK;
-	if (first) {
-		q->first.err = err;
-		q->first.head = head;
-		q->first.addr = addr;
-		q->first.time = ktime_get_real_ns();
-	}
-	q->first.count++;
-	spin_unlock_irqrestore(&q->first_lock, flags);
-
-	trivio_stat_inc(q, TRIVIO_STAT_ERRORS);
-	trace_trivio_error(q, err, head, addr);
-	if (first)
-		pr_warn_ratelimited("trivio: %s: queue %u stopped: %s (head %u, address %#llx)\n",
-				    q->dev->name, q->index,
-				    trivio_err_name(err), head, addr);
-	if (q->dev->front->error)
-		q->dev->front->error(q);
-	trivio_nl_error(q);
-}
-EXPORT_SYMBOL_GPL(trivio_queue_error);
-
-/**
- * trivio_queue_drop() - the one exit for a packet that is not delivered
- * @q: queue
- * @reason: TRIVIO_STAT_DROP_*
- * @head: chain, if there is one
- * @len: bytes
- *
- * Context: service of the queue, or the port's receive side.
- */
-void trivio_queue_drop(struct trivio_queue *q, enum trivio_stat reason,
-		       u16 head, u32 len)
-{
-	trivio_stat_inc(q, reason);
-	trivio_stat_inc(q, TRIVIO_STAT_DROPS);
-	trace_trivio_drop(q, reason, head, len);
-}
-EXPORT_SYMBOL_GPL(trivio_queue_drop);

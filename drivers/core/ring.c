@@ -36,6 +36,7 @@ static const char * const ring_err_name[TRIVIO_ERR_NR] = {
 	[TRIVIO_ERR_BACKEND]		= "backend",
 	[TRIVIO_ERR_NOMEM]		= "nomem",
 	[TRIVIO_ERR_INJECTED]		= "injected",
+	[TRIVIO_ERR_RULE]		= "rule",
 };
 
 /**

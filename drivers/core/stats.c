@@ -32,6 +32,7 @@ static const char * const stat_name[] = {
 	[TRIVIO_STAT_MISSES]		= "misses",
 	[TRIVIO_STAT_FAULTS]		= "faults",
 	[TRIVIO_STAT_POLLS]		= "polls",
+	[TRIVIO_STAT_VIOLATIONS]	= "violations",
 };
 
 static_assert(ARRAY_SIZE(stat_name) == TRIVIO_STAT_NR);
@@ -70,7 +71,9 @@ void trivio_queue_stats(struct trivio_queue *q, u64 stat[TRIVIO_STAT_NR])
 
 	for (i = 0; i < TRIVIO_STAT_NR; i++)
 		stat[i] = READ_ONCE(q->stat[i]);
-	/* Kicks come in any context, so they are not the service's to count. */
+	/* These come in any context, so they are not the service's to count. */
 	stat[TRIVIO_STAT_KICKS] = atomic64_read(&q->kicks);
+	stat[TRIVIO_STAT_FAULTS] = atomic64_read(&q->faults);
+	stat[TRIVIO_STAT_VIOLATIONS] = atomic64_read(&q->violations);
 }
 EXPORT_SYMBOL_GPL(trivio_queue_stats);

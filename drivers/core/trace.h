@@ -44,6 +44,7 @@ TRACE_DEFINE_ENUM(TRIVIO_ERR_USED_TWICE);
 TRACE_DEFINE_ENUM(TRIVIO_ERR_BACKEND);
 TRACE_DEFINE_ENUM(TRIVIO_ERR_NOMEM);
 TRACE_DEFINE_ENUM(TRIVIO_ERR_INJECTED);
+TRACE_DEFINE_ENUM(TRIVIO_ERR_RULE);
 
 TRACE_DEFINE_ENUM(TRIVIO_STAT_DROP_NOBUF);
 TRACE_DEFINE_ENUM(TRIVIO_STAT_DROP_FORMAT);
@@ -81,7 +82,8 @@ TRACE_DEFINE_ENUM(TRIVIO_Q_BROKEN);
 		{ TRIVIO_ERR_USED_TWICE,	"used-twice" },		\
 		{ TRIVIO_ERR_BACKEND,		"backend" },		\
 		{ TRIVIO_ERR_NOMEM,		"nomem" },		\
-		{ TRIVIO_ERR_INJECTED,		"injected" })
+		{ TRIVIO_ERR_INJECTED,		"injected" },		\
+		{ TRIVIO_ERR_RULE,		"rule" })
 
 #define trivio_show_drop(reason)					\
 	__print_symbolic(reason,					\
@@ -320,6 +322,37 @@ TRACE_EVENT(trivio_state,
 		  __entry->dev, __entry->queue, __entry->old, __entry->new,
 		  __entry->queue < 0 ? "status" :
 			trivio_show_qstate(__entry->new), __entry->name)
+);
+
+/*
+ * The driver broke a rule of the specification: its name and section; queue -1
+ * is the device as a whole. What value is depends on the rule.
+ */
+TRACE_EVENT(trivio_check,
+	TP_PROTO(const struct trivio_dev *dev, u16 queue, u16 id,
+		 const char *rule, const char *section, u64 value),
+	TP_ARGS(dev, queue, id, rule, section, value),
+	TP_STRUCT__entry(
+		__field(u32, dev)
+		__field(s32, queue)
+		__field(u16, head)
+		__field(u64, value)
+		__array(char, rule, 24)
+		__array(char, section, 16)
+		__array(char, name, TRIVIO_NAME_MAX)
+	),
+	TP_fast_assign(
+		__entry->dev = dev->id;
+		__entry->queue = (s16)queue;
+		__entry->head = id;
+		__entry->value = value;
+		strscpy(__entry->rule, rule, sizeof(__entry->rule));
+		strscpy(__entry->section, section, sizeof(__entry->section));
+		memcpy(__entry->name, dev->name, TRIVIO_NAME_MAX);
+	),
+	TP_printk("dev=%u queue=%d head=%u rule=%s section=%s value=0x%llx name=%s",
+		  __entry->dev, __entry->queue, __entry->head, __entry->rule,
+		  __entry->section, __entry->value, __entry->name)
 );
 
 #endif /* TRIVIO_TRACE_H */

@@ -24,6 +24,8 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
+#include <trivio/fault.h>
+
 #include "vdpa.h"
 
 #define SLOT_SHIFT	24
@@ -294,11 +296,21 @@ static void dma_op_free_pages(struct device *dev, size_t size,
 	__free_pages(page, get_order(size));
 }
 
+/* A fault on purpose. The device may not be there yet, or any more. */
+static bool map_fails(struct device *dev)
+{
+	struct trivio_dev *tdev = to_trivio(dev_to_vdpa(dev))->dev;
+
+	return tdev && trivio_fault_dev(tdev, TRIVIO_FAULT_MAP);
+}
+
 static dma_addr_t dma_op_map_page(struct device *dev, struct page *page,
 				  unsigned long offset, size_t size,
 				  enum dma_data_direction dir,
 				  unsigned long attrs)
 {
+	if (map_fails(dev))
+		return DMA_MAPPING_ERROR;
 	return slot_map(to_dma(dev), page_address(page) + offset, size,
 			dir_perm(dir));
 }
@@ -327,6 +339,8 @@ static int dma_op_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	struct scatterlist *sg;
 	int i;
 
+	if (map_fails(dev))
+		return -ENOMEM;
 	for_each_sg(sgl, sg, nents, i) {
 		sg_dma_address(sg) = slot_map(to_dma(dev), sg_virt(sg),
 					      sg->length, dir_perm(dir));

@@ -22,6 +22,9 @@
 #define PAIRS_MAX	64
 #define BLK_QUEUES_MAX	64
 
+/* Segments of a request that a ring of the usual size leaves room for. */
+#define BLK_SEG_DEFAULT	126
+
 /* Threads that serve, per device: more than processors do not help. */
 #define WORKERS_MAX	8
 
@@ -114,10 +117,26 @@ static struct trivio_disk *disk_make(const struct trivio_vdpa_settings *s)
 				       s->read_only);
 }
 
+/* The disk, and a cache before it if there is to be one. */
+static struct trivio_disk *disk_make_cached(const struct trivio_vdpa_settings *s)
+{
+	struct trivio_disk *disk = disk_make(s), *cached;
+
+	if (IS_ERR(disk) || !s->write_cache)
+		return disk;
+	cached = trivio_disk_cache_create(disk, s->write_cache);
+	if (IS_ERR(cached))
+		disk->ops->free(disk);
+	return cached;
+}
+
 static struct trivio_dev *blk_make(struct trivio_vdpa *v, const char *name)
 {
 	const struct trivio_vdpa_settings *s = &v->set;
-	struct trivio_blk_cfg blk = { .read_only = s->read_only };
+	struct trivio_blk_cfg blk = {
+		.read_only = s->read_only,
+		.has_lifetime = s->has_lifetime,
+	};
 	struct trivio_dev_cfg cfg = {
 		.name = name,
 		.class = &trivio_blk_class,
@@ -132,7 +151,14 @@ static struct trivio_dev *blk_make(struct trivio_vdpa *v, const char *name)
 	memcpy(blk.serial, s->serial[0] ? s->serial : name,
 	       min_t(size_t, sizeof(blk.serial),
 		     strlen(s->serial[0] ? s->serial : name)));
-	blk.disk = disk_make(s);
+	memcpy(blk.lifetime, s->lifetime, sizeof(blk.lifetime));
+	/*
+	 * A request is as long as its ring at most (virtio 1.2, 2.7.5.3.1), and
+	 * has a header and a status.
+	 */
+	if (s->queue_size < BLK_SEG_DEFAULT + 2)
+		blk.seg_max = max(s->queue_size, 3) - 2;
+	blk.disk = disk_make_cached(s);
 	if (IS_ERR(blk.disk)) {
 		pr_warn_ratelimited("trivio_vdpa: %s: backing '%s': error %ld\n",
 				    name, s->backing, PTR_ERR(blk.disk));
@@ -141,6 +167,8 @@ static struct trivio_dev *blk_make(struct trivio_vdpa *v, const char *name)
 	cfg.features = (TRANSPORT_FEATURES & s->features) |
 		       (trivio_blk_features(blk.disk, s->read_only, s->queues) &
 			s->features);
+	if (s->has_lifetime)
+		cfg.features |= BIT_ULL(TRIVIO_BLK_F_LIFETIME) & s->features;
 	dev = trivio_dev_create(&cfg);
 	if (IS_ERR(dev))
 		blk.disk->ops->free(blk.disk);
@@ -272,6 +300,8 @@ static int dev_make(struct trivio_vdpa *v, const char *name)
 		return err;
 	}
 	trivio_vdpa_workers_set(v);
+	/* Without memory it stays off, as its file then shows. */
+	trivio_check_set_mode(dev, v->set.check);
 	return 0;
 }
 

@@ -20,6 +20,8 @@
 #include <linux/uaccess.h>
 #include <linux/vhost_iotlb.h>
 
+#include <trivio/fault.h>
+
 #include "vdpa.h"
 
 /* Pieces that one ring area may lie in. */
@@ -297,7 +299,8 @@ int trivio_vdpa_set_map(struct vdpa_device *vdev, unsigned int asid,
 
 	if (asid >= VDPA_NAS)
 		return -EINVAL;
-	err = as_set(v, &v->as[asid], iotlb);
+	err = trivio_fault_dev(v->dev, TRIVIO_FAULT_MAP) ? -ENOMEM :
+	      as_set(v, &v->as[asid], iotlb);
 	if (err) {
 		dev_warn_ratelimited(&vdev->dev,
 				     "map of address space %u failed: %d\n",

@@ -18,6 +18,7 @@
 #include <linux/vhost_types.h>
 #include <linux/virtio_config.h>
 #include <net/netlink.h>
+#include <trivio/check.h>
 #include <uapi/linux/vdpa.h>
 
 #include "vdpa.h"
@@ -81,6 +82,7 @@ static pid_t front_owner_pid(struct trivio_dev *dev)
 const struct trivio_front_ops trivio_vdpa_front = {
 	.name = "vdpa",
 	.owner = THIS_MODULE,
+	.has_status = true,
 	.call = front_call,
 	.error = front_error,
 	.config_changed = front_config_changed,
@@ -297,6 +299,9 @@ static u64 op_get_backend_features(const struct vdpa_device *vdev)
 
 static int op_set_driver_features(struct vdpa_device *vdev, u64 features)
 {
+	/* The bus itself writes 0 if it is asked for the config space early. */
+	if (features)
+		trivio_check_features(to_trivio(vdev)->dev, features);
 	/* Addresses go through our own map; a driver must know. */
 	if (!(features & BIT_ULL(VIRTIO_F_ACCESS_PLATFORM)))
 		return -EINVAL;
@@ -370,6 +375,7 @@ static void op_set_status(struct vdpa_device *vdev, u8 status)
 	u8 old = READ_ONCE(v->dev->status);
 
 	mutex_lock(&v->lock);
+	trivio_check_status(v->dev, status);
 	if (status & ~old & VIRTIO_CONFIG_S_FEATURES_OK &&
 	    !trivio_has(v->dev, VIRTIO_F_VERSION_1))
 		status &= ~(VIRTIO_CONFIG_S_FEATURES_OK |

@@ -48,11 +48,14 @@ enum field {
 	F_IOVA_LAST,
 	F_MAC,
 	F_MTU,
+	F_CHECK,
 	F_CAPACITY,
 	F_BLOCK_SIZE,
 	F_READ_ONLY,
 	F_DIRECT_IO,
 	F_SERIAL,
+	F_WRITE_CACHE,
+	F_LIFETIME,
 	F_BACKING,
 };
 
@@ -100,10 +103,16 @@ static void profile_apply(const struct trivio_vdpa_profile *p,
 	TAKE(p, s, F_IOVA_FIRST, iova_first);
 	TAKE(p, s, F_IOVA_LAST, iova_last);
 	TAKE(p, s, F_MTU, mtu);
+	TAKE(p, s, F_CHECK, check);
 	TAKE(p, s, F_CAPACITY, capacity);
 	TAKE(p, s, F_BLOCK_SIZE, block_size);
 	TAKE(p, s, F_READ_ONLY, read_only);
 	TAKE(p, s, F_DIRECT_IO, direct_io);
+	TAKE(p, s, F_WRITE_CACHE, write_cache);
+	if (p->given & BIT(F_LIFETIME)) {
+		s->has_lifetime = true;
+		memcpy(s->lifetime, p->set.lifetime, sizeof(s->lifetime));
+	}
 	if (p->given & BIT(F_MAC))
 		ether_addr_copy(s->mac, p->set.mac);
 	if (p->given & BIT(F_SERIAL))
@@ -236,6 +245,61 @@ static ssize_t profile_capacity_store(struct config_item *item,
 }
 CONFIGFS_ATTR(profile_, capacity);
 
+static ssize_t profile_check_show(struct config_item *item, char *page)
+{
+	struct trivio_vdpa_profile *p = to_profile(item);
+	enum trivio_check_mode mode;
+
+	mutex_lock(&p->lock);
+	mode = p->v ? trivio_check_mode(p->v->dev) : p->set.check;
+	mutex_unlock(&p->lock);
+	return sysfs_emit(page, "%s\n", trivio_check_mode_name(mode));
+}
+
+static ssize_t profile_check_store(struct config_item *item, const char *page,
+				   size_t count)
+{
+	struct trivio_vdpa_profile *p = to_profile(item);
+	int mode = trivio_check_parse(page), err = 0;
+
+	if (mode < 0)
+		return mode;
+	mutex_lock(&p->lock);
+	if (p->v)
+		err = trivio_check_set_mode(p->v->dev, mode);
+	if (!err) {
+		p->set.check = mode;
+		p->given |= BIT(F_CHECK);
+	}
+	mutex_unlock(&p->lock);
+	return err ?: count;
+}
+CONFIGFS_ATTR(profile_, check);
+
+/* Every rule that was broken, in the order of the rules. */
+static ssize_t profile_check_reports_show(struct config_item *item, char *page)
+{
+	struct trivio_vdpa_profile *p = to_profile(item);
+	struct trivio_check_rec rec;
+	struct trivio_dev *dev;
+	ssize_t n = 0;
+	int i;
+
+	mutex_lock(&p->lock);
+	dev = p->v ? p->v->dev : NULL;
+	for (i = 0; dev && i < TRIVIO_RULE_NR; i++) {
+		if (!trivio_check_get(dev, i, &rec))
+			continue;
+		n += sysfs_emit_at(page, n, "%s %s %llu %d %u\n",
+				   trivio_rule_info(i)->name,
+				   trivio_rule_section(dev, i), rec.count,
+				   (s16)rec.queue, rec.head);
+	}
+	mutex_unlock(&p->lock);
+	return n;
+}
+CONFIGFS_ATTR_RO(profile_, check_reports);
+
 static ssize_t profile_block_size_show(struct config_item *item, char *page)
 {
 	struct trivio_vdpa_settings s;
@@ -261,6 +325,76 @@ static ssize_t profile_block_size_store(struct config_item *item,
 			    PAGE_SIZE, page, count);
 }
 CONFIGFS_ATTR(profile_, block_size);
+
+static ssize_t profile_write_cache_show(struct config_item *item, char *page)
+{
+	struct trivio_vdpa_settings s;
+
+	profile_now(to_profile(item), &s);
+	return sysfs_emit(page, "%llu\n", s.write_cache);
+}
+
+static ssize_t profile_write_cache_store(struct config_item *item,
+					 const char *page, size_t count)
+{
+	struct trivio_vdpa_profile *p = to_profile(item);
+	char *end;
+	u64 val = memparse(page, &end);
+	int err = 0;
+
+	if (end == page || (*end && *end != '\n'))
+		return -EINVAL;
+	if (val && (val < PAGE_SIZE || val > S64_MAX))
+		return -ERANGE;
+	mutex_lock(&p->lock);
+	if (p->v) {
+		err = -EBUSY;
+	} else {
+		p->set.write_cache = val;
+		p->given |= BIT(F_WRITE_CACHE);
+	}
+	mutex_unlock(&p->lock);
+	return err ?: count;
+}
+CONFIGFS_ATTR(profile_, write_cache);
+
+static ssize_t profile_lifetime_show(struct config_item *item, char *page)
+{
+	struct trivio_vdpa_settings s;
+
+	profile_now(to_profile(item), &s);
+	return sysfs_emit(page, "%u %u %u\n", s.lifetime[0], s.lifetime[1],
+			  s.lifetime[2]);
+}
+
+/* The values can change under a device that has the feature. */
+static ssize_t profile_lifetime_store(struct config_item *item,
+				      const char *page, size_t count)
+{
+	struct trivio_vdpa_profile *p = to_profile(item);
+	u16 w[TRIVIO_BLK_LIFETIME_NR];
+	int err = 0;
+
+	if (sscanf(page, "%hu %hu %hu", &w[0], &w[1], &w[2]) != 3)
+		return -EINVAL;
+	/* Virtio 1.2, 5.2.6: what is above is reserved. */
+	if (w[0] > 3 || w[1] > 11 || w[2] > 11)
+		return -ERANGE;
+	mutex_lock(&p->lock);
+	if (p->v && (p->v->is_net || !p->v->set.has_lifetime)) {
+		err = -EBUSY;
+	} else {
+		memcpy(p->set.lifetime, w, sizeof(w));
+		p->given |= BIT(F_LIFETIME);
+		if (p->v) {
+			memcpy(p->v->set.lifetime, w, sizeof(w));
+			trivio_blk_set_lifetime(p->v->dev, w);
+		}
+	}
+	mutex_unlock(&p->lock);
+	return err ?: count;
+}
+CONFIGFS_ATTR(profile_, lifetime);
 
 static ssize_t profile_mac_show(struct config_item *item, char *page)
 {
@@ -347,10 +481,14 @@ static struct configfs_attribute *profile_attrs[] = {
 	&profile_attr_iova_last,
 	&profile_attr_mac,
 	&profile_attr_mtu,
+	&profile_attr_check,
+	&profile_attr_check_reports,
 	&profile_attr_capacity,
 	&profile_attr_block_size,
 	&profile_attr_read_only,
 	&profile_attr_direct_io,
+	&profile_attr_write_cache,
+	&profile_attr_lifetime,
 	&profile_attr_serial,
 	&profile_attr_backing,
 	NULL,

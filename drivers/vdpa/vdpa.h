@@ -11,6 +11,7 @@
 #include <linux/workqueue.h>
 
 #include <trivio/blk.h>
+#include <trivio/check.h>
 #include <trivio/device.h>
 #include <trivio/net.h>
 
@@ -90,11 +91,15 @@ struct trivio_vdpa_as {
  * @iova_last: last one
  * @mac: net: address, or zero
  * @mtu: net: 0 or 68..65535
+ * @check: conformance checker
  * @capacity: blk: bytes
  * @block_size: blk: logical block, bytes
  * @read_only: blk
  * @direct_io: blk: O_DIRECT on @backing
  * @serial: blk
+ * @write_cache: blk: bytes of a volatile cache, or 0
+ * @has_lifetime: blk: @lifetime was set
+ * @lifetime: blk: pre-EOL information, estimates of type A and B
  * @backing: blk: "ram", "null", or the path of a file or block device
  */
 struct trivio_vdpa_settings {
@@ -107,10 +112,14 @@ struct trivio_vdpa_settings {
 	u64 iova_last;
 	u8 mac[ETH_ALEN];
 	u16 mtu;
+	enum trivio_check_mode check;
 	u64 capacity;
 	u32 block_size;
 	bool read_only;
 	bool direct_io;
+	u64 write_cache;
+	bool has_lifetime;
+	u16 lifetime[TRIVIO_BLK_LIFETIME_NR];
 	char serial[TRIVIO_BLK_SERIAL_MAX + 1];
 	char backing[256];
 };

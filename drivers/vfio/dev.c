@@ -45,6 +45,7 @@ static bool front_idle(struct trivio_queue *q)
 static const struct trivio_front_ops trivio_mdev_front = {
 	.name = "vfio",
 	.owner = THIS_MODULE,
+	.has_status = true,
 	.call = front_call,
 	.error = front_error,
 	.config_changed = front_config_changed,

@@ -14,6 +14,8 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
 
+#include <trivio/check.h>
+
 #include "mdev.h"
 
 /* struct virtio_pci_modern_common_cfg: with queue_notify_data, queue_reset */
@@ -89,8 +91,10 @@ static void write_gf(struct trivio_mdev *m, u32 val)
 
 	/* Fixed once the driver said so (virtio 1.2, 3.1.1). */
 	if (m->drv_feature_sel > 1 ||
-	    m->dev->status & VIRTIO_CONFIG_S_FEATURES_OK)
+	    m->dev->status & VIRTIO_CONFIG_S_FEATURES_OK) {
+		trivio_check_features(m->dev, m->drv_features);
 		return;
+	}
 	m->drv_features &= ~((u64)U32_MAX << shift);
 	m->drv_features |= (u64)val << shift;
 }
@@ -187,6 +191,7 @@ static void write_status(struct trivio_mdev *m, u32 val)
 	struct trivio_dev *dev = m->dev;
 	u8 old = dev->status;
 
+	trivio_check_status(dev, val);
 	if (!val) {
 		trivio_mdev_bell_stop(m);
 		trivio_dev_reset(dev);
@@ -195,6 +200,7 @@ static void write_status(struct trivio_mdev *m, u32 val)
 		return;
 	}
 	if (val & ~old & VIRTIO_CONFIG_S_FEATURES_OK) {
+		trivio_check_features(dev, m->drv_features);
 		/*
 		 * Refusing is leaving the bit clear (virtio 1.2, 3.1.1). There
 		 * is no legacy interface, so VERSION_1 is not optional.

@@ -12,6 +12,7 @@
 
 #include <linux/blk_types.h>
 #include <linux/llist.h>
+#include <linux/prandom.h>
 #include <linux/types.h>
 #include <linux/uio.h>
 #include <linux/virtio_blk.h>
@@ -26,6 +27,9 @@ struct trivio_disk;
 
 #define TRIVIO_BLK_SERIAL_MAX	VIRTIO_BLK_ID_BYTES
 
+/* Words of struct virtio_blk_lifetime. */
+#define TRIVIO_BLK_LIFETIME_NR	3
+
 /**
  * struct trivio_disk_ops - a kind of disk
  * @name: "ram", "null", "file"
@@ -39,6 +43,8 @@ struct trivio_disk;
  *	@may_sleep is set.
  * @resize: make it @sectors long; existing sectors inside stay. May sleep.
  *	Optional.
+ * @power_loss: forget what was written and not flushed, but for @keep percent of
+ *	it, chosen by @seed. May sleep. Optional: nothing is volatile.
  * @free: let go of everything, the disk included; no request is in flight
  */
 struct trivio_disk_ops {
@@ -46,6 +52,7 @@ struct trivio_disk_ops {
 	bool atomic;
 	int (*submit)(struct trivio_disk *disk, struct trivio_blk_req *req);
 	int (*resize)(struct trivio_disk *disk, u64 sectors);
+	void (*power_loss)(struct trivio_disk *disk, u32 keep, u32 seed);
 	void (*free)(struct trivio_disk *disk);
 };
 
@@ -109,12 +116,17 @@ struct trivio_blk_req {
  * @disk: its disk; owned by the device once it is created
  * @serial: answer to GET_ID, zero padded
  * @read_only: offer VIRTIO_BLK_F_RO
+ * @has_lifetime: offer VIRTIO_BLK_F_LIFETIME, and answer with @lifetime
+ * @lifetime: pre-EOL information and estimates of type A and B (virtio 1.2,
+ *	5.2.6)
  * @seg_max: data segments a request may have, 0 for a default
  */
 struct trivio_blk_cfg {
 	struct trivio_disk *disk;
 	char serial[TRIVIO_BLK_SERIAL_MAX];
 	bool read_only;
+	bool has_lifetime;
+	u16 lifetime[TRIVIO_BLK_LIFETIME_NR];
 	u16 seg_max;
 };
 
@@ -133,10 +145,13 @@ u64 trivio_blk_features(const struct trivio_disk *disk, bool read_only,
 int trivio_blk_resize(struct trivio_dev *dev, u64 sectors);
 u64 trivio_blk_sectors(struct trivio_dev *dev);
 void trivio_blk_sync(struct trivio_dev *dev);
+void trivio_blk_set_lifetime(struct trivio_dev *dev, const u16 *words);
 void trivio_blk_req_done(struct trivio_blk_req *req, int err);
 
 struct trivio_disk *trivio_disk_ram_create(u64 sectors, u32 block_size);
 struct trivio_disk *trivio_disk_null_create(u64 sectors, u32 block_size);
+struct trivio_disk *trivio_disk_cache_create(struct trivio_disk *lower,
+					     u64 bytes);
 struct trivio_disk *trivio_disk_file_create(const char *path, u32 block_size,
 					    bool direct, bool read_only);
 

@@ -10,6 +10,11 @@
 #include <linux/types.h>
 #include <linux/virtio_blk.h>
 
+/* Virtio 1.2, 5.2.3 and 5.2.6; Linux 6.12 does not define them. */
+#define TRIVIO_BLK_F_LIFETIME		15
+#define TRIVIO_BLK_T_GET_LIFETIME	10
+#define TRIVIO_BLK_LIFETIME_BYTES	6
+
 #define TRIVIO_SECTOR_SHIFT	9
 #define TRIVIO_SECTOR_SIZE	(1U << TRIVIO_SECTOR_SHIFT)
 
@@ -26,6 +31,7 @@
  * @TRIVIO_BLK_DISCARD: contents of the ranges are not needed any more
  * @TRIVIO_BLK_WRITE_ZEROES: the ranges read back as zeroes
  * @TRIVIO_BLK_SECURE_ERASE: the ranges can't be read back by any means
+ * @TRIVIO_BLK_GET_LIFETIME: read how worn the device is
  */
 enum trivio_blk_op {
 	TRIVIO_BLK_IN,
@@ -35,6 +41,7 @@ enum trivio_blk_op {
 	TRIVIO_BLK_DISCARD,
 	TRIVIO_BLK_WRITE_ZEROES,
 	TRIVIO_BLK_SECURE_ERASE,
+	TRIVIO_BLK_GET_LIFETIME,
 };
 
 /**

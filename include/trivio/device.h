@@ -20,6 +20,7 @@
 #define TRIVIO_NAME_MAX		32
 #define TRIVIO_QUEUES_MAX	1024
 
+struct trivio_check;
 struct trivio_dev;
 struct trivio_faults;
 
@@ -27,6 +28,7 @@ struct trivio_faults;
  * struct trivio_front_ops - what the core asks of a front end
  * @name: road: "vhost", "vdpa" or "vfio"
  * @owner: module that holds the code
+ * @has_status: drivers come by a status register, and enable queues one by one
  * @call: tell the driver that @q has used entries. Service context of the
  *	queue; may be atomic. Never from inside an eventfd wake-up.
  * @error: @q broke; the first error is in &trivio_queue.first. Atomic.
@@ -44,6 +46,7 @@ struct trivio_faults;
 struct trivio_front_ops {
 	const char *name;
 	struct module *owner;
+	bool has_status;
 	void (*call)(struct trivio_queue *q);
 	void (*error)(struct trivio_queue *q);
 	void (*config_changed)(struct trivio_dev *dev);
@@ -69,6 +72,8 @@ struct trivio_front_ops {
  * @config_write: write it; read-only fields are ignored. Optional.
  * @reset: back to power-on state; queues are stopped. Optional.
  * @started: DRIVER_OK was set and enabled queues run. Optional.
+ * @power_loss: forget what is volatile but for @keep percent, by @seed; queues
+ *	may run. May sleep. Optional.
  * @queue_ops: how @q is to be served, asked at each start under the queue's
  *	lock, when its memory is known. Optional.
  */
@@ -86,6 +91,7 @@ struct trivio_class_ops {
 			     u32 len);
 	void (*reset)(struct trivio_dev *dev);
 	void (*started)(struct trivio_dev *dev);
+	void (*power_loss)(struct trivio_dev *dev, u32 keep, u32 seed);
 	const struct trivio_queue_ops *(*queue_ops)(struct trivio_queue *q);
 };
 
@@ -130,6 +136,8 @@ struct trivio_dev_cfg {
  * @node: on the list of all devices, under trivio_dev_mutex
  * @told: state and status that netlink listeners were told last
  * @faults: faults on purpose, or NULL; changed while no queue runs
+ * @check: conformance checker once it was switched on, else NULL; it lives as
+ *	long as the device
  * @nqueues: entries in @queue
  * @queue: the queues
  */
@@ -150,6 +158,7 @@ struct trivio_dev {
 	struct list_head node;
 	u32 told;
 	struct trivio_faults *faults;
+	struct trivio_check *check;
 	u16 nqueues;
 	struct trivio_queue *queue;
 };

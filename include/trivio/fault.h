@@ -32,10 +32,16 @@ struct trivio_queue;
  * @TRIVIO_FAULT_STUCK: the queue takes nothing more from its ring this time
  * @TRIVIO_FAULT_BROKEN: the queue breaks, as if the driver had broken a rule
  * @TRIVIO_FAULT_NEEDS_RESET: the device asks for a reset
- * @TRIVIO_FAULT_CONFIG: a configuration change without one
+ * @TRIVIO_FAULT_CONFIG: a configuration change without one, or so many
  * @TRIVIO_FAULT_IO_ERROR: a block request fails
  * @TRIVIO_FAULT_IO_DELAY: a block request takes so many milliseconds more;
  *	others overtake it
+ * @TRIVIO_FAULT_REORDER: a used entry comes behind the one that follows it
+ * @TRIVIO_FAULT_CTRL_ERROR: a control command is answered with an error
+ * @TRIVIO_FAULT_MAP: memory can't be mapped for the device
+ * @TRIVIO_FAULT_POWER_LOSS: a block device loses power: this request and all
+ *	that follow fail until a reset, and what was written and not flushed is
+ *	gone but for so many percent
  * @TRIVIO_FAULT_NR: number of kinds
  */
 enum trivio_fault {
@@ -51,6 +57,10 @@ enum trivio_fault {
 	TRIVIO_FAULT_CONFIG,
 	TRIVIO_FAULT_IO_ERROR,
 	TRIVIO_FAULT_IO_DELAY,
+	TRIVIO_FAULT_REORDER,
+	TRIVIO_FAULT_CTRL_ERROR,
+	TRIVIO_FAULT_MAP,
+	TRIVIO_FAULT_POWER_LOSS,
 	TRIVIO_FAULT_NR,
 };
 
@@ -78,7 +88,10 @@ struct trivio_fault_cfg {
  * @dev: device they act on, or NULL
  * @late: calls that are late
  * @late_queues: queues whose call @late will make
- * @config: makes a configuration change
+ * @config: makes configuration changes
+ * @storm: how many
+ * @power: makes the device forget what is volatile
+ * @keep: percent of it that it keeps
  */
 struct trivio_faults {
 	spinlock_t lock;
@@ -88,16 +101,27 @@ struct trivio_faults {
 	struct delayed_work late;
 	DECLARE_BITMAP(late_queues, 64);
 	struct work_struct config;
+	u32 storm;
+	struct work_struct power;
+	u32 keep;
 };
 
 DECLARE_STATIC_KEY_FALSE(trivio_faults_on);
 
 bool __trivio_fault(struct trivio_queue *q, enum trivio_fault kind, u32 *value);
+bool __trivio_fault_dev(struct trivio_dev *dev, enum trivio_fault kind);
+void trivio_fault_power(struct trivio_dev *dev, u32 keep);
+void trivio_fault_power_wait(struct trivio_dev *dev);
 
 /* Does a fault of this kind happen to @q now? */
 #define trivio_fault(q, kind, value) \
 	(static_branch_unlikely(&trivio_faults_on) && \
 	 __trivio_fault(q, kind, value))
+
+/* Does one happen to @dev now, in no queue of it? */
+#define trivio_fault_dev(dev, kind) \
+	(static_branch_unlikely(&trivio_faults_on) && \
+	 __trivio_fault_dev(dev, kind))
 
 void trivio_faults_init(struct trivio_faults *f);
 void trivio_faults_exit(struct trivio_faults *f);

@@ -29,6 +29,7 @@
 #include <trivio/ring.h>
 #include <trivio/worker.h>
 
+struct trivio_check_queue;
 struct trivio_dev;
 struct trivio_queue;
 
@@ -57,6 +58,7 @@ struct trivio_queue;
  * @TRIVIO_STAT_MISSES: look-ups that had to wait for a mapping
  * @TRIVIO_STAT_FAULTS: injected faults that fired
  * @TRIVIO_STAT_POLLS: busy-poll rounds
+ * @TRIVIO_STAT_VIOLATIONS: rules that the driver broke, if the checker is on
  * @TRIVIO_STAT_NR: number of counters
  */
 enum trivio_stat {
@@ -81,6 +83,7 @@ enum trivio_stat {
 	TRIVIO_STAT_MISSES,
 	TRIVIO_STAT_FAULTS,
 	TRIVIO_STAT_POLLS,
+	TRIVIO_STAT_VIOLATIONS,
 	TRIVIO_STAT_NR,
 };
 
@@ -143,7 +146,8 @@ struct trivio_queue_ops {
  * @index: position in &trivio_dev.queue
  * @worker: where it runs (worker mode); RCU, written under @lock
  * @work: its entry there
- * @stat: counters, written by the service only, but for @kicks
+ * @stat: counters, written by the service only, but for @kicks,
+ *	@faults and @violations
  * @kicks: kicks, counted in any context
  * @seq: chains popped
  * @lock: configuration, and service in worker mode. Taken after
@@ -163,6 +167,14 @@ struct trivio_queue_ops {
  * @mapped: the areas in @map are mapped and @ring is over them; under @lock
  * @map: the three mapped areas: desc, driver, device
  * @map_work: maps the ring of a direct queue when memory comes back
+ * @faults: injected faults that fired, counted in any context
+ * @late_valid: an injected fault holds back a used entry: @late_id, @late_slots
+ *	and @late_written. Service context.
+ * @late_id: its id
+ * @late_slots: its slots
+ * @late_written: its length
+ * @violations: rules broken, counted in any context
+ * @check: what is in flight, for the conformance checker; written under @lock
  * @first: first error
  * @first_lock: protects @first
  * @mem_node: on &trivio_mem.queues, under &trivio_mem.lock
@@ -200,6 +212,13 @@ struct trivio_queue {
 	bool mapped;
 	struct trivio_mapping map[3];
 	struct work_struct map_work;
+	atomic64_t faults;
+	bool late_valid;
+	u16 late_id;
+	u16 late_slots;
+	u32 late_written;
+	atomic64_t violations;
+	struct trivio_check_queue *check;
 	struct trivio_fault_rec first;
 	spinlock_t first_lock;
 	struct list_head mem_node;

@@ -52,6 +52,7 @@
  * @TRIVIO_ERR_BACKEND:		port or disk failed for good
  * @TRIVIO_ERR_NOMEM:		no memory for the request
  * @TRIVIO_ERR_INJECTED:	a fault that was asked for
+ * @TRIVIO_ERR_RULE:		the conformance checker stopped the queue
  * @TRIVIO_ERR_NR:		number of codes
  */
 enum trivio_err {
@@ -79,6 +80,7 @@ enum trivio_err {
 	TRIVIO_ERR_BACKEND,
 	TRIVIO_ERR_NOMEM,
 	TRIVIO_ERR_INJECTED,
+	TRIVIO_ERR_RULE,
 	TRIVIO_ERR_NR,
 };
 

@@ -66,6 +66,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case TRIVIO_BLK_GET_ID:
 		CHECK(cmd.len <= 20 && cmd.len < in_len);
 		break;
+	case TRIVIO_BLK_GET_LIFETIME:
+		CHECK(lim.features >> TRIVIO_BLK_F_LIFETIME & 1);
+		CHECK(cmd.len == 6 && cmd.len < in_len);
+		break;
 	default:
 		CHECK(!lim.read_only);
 		CHECK(cmd.nseg && cmd.nseg <= TRIVIO_BLK_RANGES_MAX);

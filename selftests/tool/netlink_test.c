@@ -337,6 +337,11 @@ static const struct known known[] = {
 	{ TRIVIO_CMD_NUDGE, false, TRIVIO_A_QUEUE_DEV_NAME, true },
 	{ TRIVIO_CMD_NUDGE, false, TRIVIO_A_QUEUE_INDEX, false },
 	{ TRIVIO_CMD_NUDGE, false, TRIVIO_A_QUEUE_NUDGE, false },
+	{ TRIVIO_CMD_CHECK_GET, true, TRIVIO_A_CHECK_DEV, false },
+	{ TRIVIO_CMD_CHECK_GET, true, TRIVIO_A_CHECK_DEV_NAME, true },
+	{ TRIVIO_CMD_CHECK_SET, false, TRIVIO_A_CHECK_DEV, false },
+	{ TRIVIO_CMD_CHECK_SET, false, TRIVIO_A_CHECK_DEV_NAME, true },
+	{ TRIVIO_CMD_CHECK_SET, false, TRIVIO_A_CHECK_MODE, false },
 };
 
 /* I17: a wrong size of an attribute that is known is an error, whatever else. */
@@ -369,7 +374,9 @@ TEST_F(nl, unknown_attributes)
 {
 	static const uint8_t cmd[] = { TRIVIO_CMD_DEV_GET,
 				       TRIVIO_CMD_QUEUE_GET,
-				       TRIVIO_CMD_NUDGE };
+				       TRIVIO_CMD_NUDGE,
+				       TRIVIO_CMD_CHECK_GET,
+				       TRIVIO_CMD_CHECK_SET };
 	uint16_t type;
 	struct msg m;
 	int dump;
@@ -416,6 +423,14 @@ TEST_F(nl, missing_attributes)
 	EXPECT_EQ(-EINVAL, exchange(&self->c, &m));
 	EXPECT_EQ(-EINVAL, nudge(&self->c, self->id, 0, 0));
 	EXPECT_EQ(-EINVAL, nudge(&self->c, self->id, 0, 4));
+	begin(&self->c, &m, self->c.family, TRIVIO_CMD_CHECK_SET, NLM_F_ACK);
+	attr_u32(&m, TRIVIO_A_CHECK_DEV, self->id);
+	EXPECT_EQ(-EINVAL, exchange(&self->c, &m));
+	attr_u32(&m, TRIVIO_A_CHECK_MODE, TRIVIO_CHECK_MODE_STOP + 1);
+	EXPECT_GT(0, exchange(&self->c, &m));
+	begin(&self->c, &m, self->c.family, TRIVIO_CMD_CHECK_SET, NLM_F_ACK);
+	attr_u32(&m, TRIVIO_A_CHECK_MODE, TRIVIO_CHECK_MODE_LOG);
+	EXPECT_EQ(-EINVAL, exchange(&self->c, &m));
 }
 
 TEST_F_TIMEOUT(nl, unknown_commands, 120)
@@ -425,7 +440,8 @@ TEST_F_TIMEOUT(nl, unknown_commands, 120)
 
 	for (cmd = 0; cmd < 256; cmd++) {
 		if (cmd == TRIVIO_CMD_DEV_GET || cmd == TRIVIO_CMD_QUEUE_GET ||
-		    cmd == TRIVIO_CMD_NUDGE)
+		    cmd == TRIVIO_CMD_NUDGE || cmd == TRIVIO_CMD_CHECK_GET ||
+		    cmd == TRIVIO_CMD_CHECK_SET)
 			continue;
 		begin(&self->c, &m, self->c.family, cmd, NLM_F_ACK);
 		EXPECT_EQ(-EOPNOTSUPP, exchange(&self->c, &m));

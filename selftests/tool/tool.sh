@@ -126,7 +126,7 @@ test_show()
 		is '.[0].queues[0].role == "rx" and .[0].queues[1].role == "tx"' &&
 		is '.[0].queues | all(.[]; .state == "running" and .size == 64 and .layout == "split")' &&
 		is '.[0].queues | all(.[]; .desc_addr > 0 and .worker_pid > 0 and .ring.live)' &&
-		is '.[0].queues | all(.[]; .counters | length == 21)' || return
+		is '.[0].queues | all(.[]; .counters | length == 22)' || return
 	rc 0 "$TRIVIO" show "$DEV" && grep -q '^  queue 1 .*tx, running' "$TMP/out" ||
 		bad "no queue 1 in the text"
 }
@@ -262,6 +262,29 @@ test_events_and_error()
 	rc 0 "$TRIVIO" list --json && is 'any(.[]; .state == "broken" and .errors >= 1)'
 }
 
+# A client that offers a head beyond its ring breaks a rule; the vhost road, too.
+test_check()
+{
+	rc 0 "$TRIVIO" check "$DEV" --json && is '.[0] | .mode == "off" and .rules == []' || return
+	hold_stop
+	hold_start || return
+	DEV=$(device)
+	rc 0 "$TRIVIO" check "$DEV" log && hold send 5 && rc 0 "$TRIVIO" check "$DEV" --json &&
+		is '.[0] | .mode == "log" and .rules == []' || return
+	hold break || return
+	for _ in $(seq 50); do
+		"$TRIVIO" check "$DEV" | grep -q avail-head && break
+		sleep 0.1
+	done
+	rc 0 "$TRIVIO" check "$DEV" --json &&
+		is '.[0].rules | length == 1 and (.[0] | .rule == "avail-head" and
+		    .section == "2.7.6" and .queue == 1 and .head == 71 and .count >= 1)' || return
+	rc 0 "$TRIVIO" show "$DEV" --json && is '.[0].check.rules[0].rule == "avail-head"' &&
+		is '.[0].queues[1].counters.violations >= 1' &&
+		rc 0 "$TRIVIO" check "$DEV" log && rc 0 "$TRIVIO" check "$DEV" --json &&
+		is '.[0].rules == []' && rc 0 "$TRIVIO" check "$DEV" off
+}
+
 test_exit_codes()
 {
 	rc 2 "$TRIVIO" || return
@@ -273,6 +296,8 @@ test_exit_codes()
 		rc 3 "$TRIVIO" nudge "$DEV" 9 --kick && rc 3 "$TRIVIO" stat no-such-device -n 1 &&
 		rc 1 "$TRIVIO" count -p 4194304 -t 0.1 &&
 		rc 5 setpriv --reuid 65534 --regid 65534 --clear-groups "$TRIVIO" nudge "$DEV" 1 --kick &&
+		rc 2 "$TRIVIO" check "$DEV" loud && rc 3 "$TRIVIO" check no-such-device log &&
+		rc 5 setpriv --reuid 65534 --regid 65534 --clear-groups "$TRIVIO" check "$DEV" log &&
 		rc 5 setpriv --reuid 65534 --regid 65534 --clear-groups "$TRIVIO" count -t 0.1
 }
 
@@ -287,7 +312,7 @@ test_help()
 	local c
 
 	rc 0 "$TRIVIO" --help || return
-	for c in list show stat count events nudge doctor; do
+	for c in list show stat count events check nudge doctor; do
 		rc 0 "$TRIVIO" "$c" --help && grep -q EXAMPLES "$TMP/out" || { bad "$c"; return; }
 	done
 }
@@ -325,7 +350,7 @@ test_no_device()
 
 TESTS="list show show_unprivileged verdict_idle verdict_no_buffers counters drop_names
 verdict_lost_kick stat count count_exact count_without_kvm debugfs events_and_error
-exit_codes other_namespace help doctor packed no_device"
+exit_codes check other_namespace help doctor packed no_device"
 
 [ "$(id -u)" = 0 ] || skip_all "needs root"
 [ -e /dev/trivio-vhost-net ] || skip_all "trivio_vhost is not loaded"

@@ -1,13 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Faults on purpose: each does what it says to a stock driver, and counts it.
+# Faults on purpose: each does what it says to a stock driver, and counts it. What
+# is seen of it is printed: Documentation/vdpa.rst quotes it.
 
 # shellcheck disable=SC2317
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
-test_need dd
+test_need dd fio jq ip ping ethtool
+TRIVIO=${TRIVIO:-$(cd "$(dirname "$0")" && pwd)/../../tools/trivio/trivio}
+CHECK_SHOW=1
 F=$PROFILES/tf0/faults
-trap 'faults_off; vdpa_clean tf0' EXIT
+trap 'faults_off; F=$PROFILES/tf1/faults; faults_off; vdpa_clean tf0 tf1' EXIT
 
 faults_off()
 {
@@ -33,6 +36,11 @@ fault()
 hits()
 {
 	cat "$F/$1/hits"
+}
+
+verdict()
+{
+	"$TRIVIO" show "$1" "$2" | grep verdict
 }
 
 read_disk()
@@ -94,6 +102,7 @@ lost()
 	read_disk 1 &
 	sleep 2
 	kill -0 $! 2>/dev/null && [ "$(hits lost_call)" = 1 ] || return 1
+	verdict tf0 0
 	fault spurious_call 1
 	read_disk 1 && wait $!
 }
@@ -105,6 +114,236 @@ config()
 	fault config 1 times=5 && read_disk 16 && [ "$(hits config)" = 5 ]
 }
 check "configuration changes" config
+faults_off
+
+# No later request is worth a kick, as the driver thinks it has made one.
+lost_kick()
+{
+	local pid rc
+
+	fault lost_kick 1 times=1 || return 1
+	read_disk 1 &
+	pid=$!
+	sleep 2
+	verdict tf0 0
+	kill -0 "$pid" && [ "$(hits lost_kick)" = 1 ] && "$TRIVIO" nudge tf0 0 --kick && wait "$pid"
+	rc=$?
+	[ "$rc" = 0 ] || "$TRIVIO" nudge tf0 0 --kick
+	return "$rc"
+}
+check "a lost kick holds a request up, a kick frees it" lost_kick
+faults_off
+
+stuck()
+{
+	local pid
+
+	fault stuck 1 || return 1
+	read_disk 1 &
+	pid=$!
+	sleep 2
+	verdict tf0 0
+	kill -0 "$pid" && [ "$(hits stuck)" -gt 0 ] || return 1
+	faults_off
+	"$TRIVIO" nudge tf0 0 --kick && wait "$pid"
+}
+check "a stuck queue takes nothing until it is let go" stuck
+faults_off
+
+late()
+{
+	local start
+
+	fault late_call 1 value=700 times=3 || return 1
+	start=$(date +%s%N)
+	read_disk 3 && [ "$(hits late_call)" -gt 0 ] &&
+		[ $((($(date +%s%N) - start) / 1000000)) -ge $((700 * $(hits late_call))) ]
+}
+check "late calls come late" late
+faults_off
+
+reorder()
+{
+	fault reorder 2 && fio --name=v --filename="$(vdpa_disk tf0)" --direct=1 --rw=randwrite \
+		--bs=4k --size=4M --ioengine=libaio --iodepth=16 --iodepth_batch=8 --verify=crc32c \
+		--verify_fatal=1 --output=/dev/null && [ "$(hits reorder)" -gt 10 ]
+}
+check "reordered completions do virtio_blk no harm" reorder
+faults_off
+
+# One request gets no mapping: the table's, and then that of its first part.
+map_packed()
+{
+	fault map 1 times=2 && ! read_disk 1 && [ "$(hits map)" = 2 ] && read_disk 16
+}
+check "a mapping that fails is an I/O error over a packed ring" map_packed
+faults_off
+
+only_queue()
+{
+	fault io_error 1 queue=5 && read_disk 16 && [ "$(hits io_error)" = 0 ] &&
+		fault io_error 1 queue=0 times=1 && ! read_disk 1 && [ "$(hits io_error)" = 1 ]
+}
+check "a fault of one queue is not another's" only_queue
+echo -1 >"$F/io_error/queue"
+faults_off
+
+counted()
+{
+	local n
+
+	n=$("$TRIVIO" show tf0 --json | jq '.[0].queues[0].counters.faults')
+	echo "faults $n"
+	fault late_call 1 value=1 times=2 && read_disk 2 && [ "$("$TRIVIO" show tf0 --json |
+		jq '.[0].queues[0].counters.faults')" = $((n + 2)) ]
+}
+check "each is counted in its queue" counted
+faults_off
+
+generation()
+{
+	"$TRIVIO" show tf0 --json | jq '.[0].config_generation'
+}
+
+storm()
+{
+	local before
+
+	before=$(generation)
+	fault config 1 times=10 value=100 && read_disk 64 || return 1
+	sleep 1
+	echo "generation $before $(generation)"
+	[ $(($(generation) - before)) -ge 100 ] && read_disk 64
+}
+check "a storm of configuration changes" storm
+faults_off
+
+status()
+{
+	"$TRIVIO" show tf0 --json | jq '.[0].status'
+}
+
+# Nothing in 6.12 looks at the bit.
+needs_reset()
+{
+	fault needs_reset 1 times=1 && read_disk 4 && [ $(($(status) & 64)) = 64 ] && read_disk 16 &&
+		"$TRIVIO" show tf0 | grep status
+}
+check "NEEDS_RESET is in the status, virtio_blk goes on" needs_reset
+faults_off
+vdpa_clean tf0
+
+map_split()
+{
+	fault map 3 times=20 && read_disk 64 && [ "$(hits map)" = 20 ]
+}
+profile tf0 queues=1 capacity=16M features=0xfffffffbffffffff
+check "split ring: made" vdpa_new tf0 blk virtio_vdpa
+check "split ring: a request whose mapping fails is tried again" map_split
+faults_off
+vdpa_clean tf0
+
+# --- net ---------------------------------------------------------------------
+
+F=$PROFILES/tf1/faults
+NS=trivio-fault
+
+net_new()
+{
+	vdpa_new tf1 net virtio_vdpa max_vqp 2 || return 1
+	IF=$(vdpa_netif tf1)
+	ip netns add "$NS" && ip link set "$IF" netns "$NS" && ip -n "$NS" addr add 10.81.0.2/24 dev "$IF" &&
+		ip -n "$NS" link set "$IF" up && ip addr add 10.81.0.1/24 dev tf1 && ip link set tf1 up
+}
+
+net_end()
+{
+	ip netns del "$NS"
+	timeout 60 vdpa dev del tf1
+}
+
+ping_it()
+{
+	ping -c 3 -i 0.2 -w "${1:-20}" 10.81.0.2
+}
+
+net_if()
+{
+	ip -n "$NS" -j link | jq -r '.[] | select(.ifname != "lo").ifname'
+}
+
+net_stat()
+{
+	ip -n "$NS" -s -s -j link show "$(net_if)" | jq "$1"
+}
+
+# virtio_net counts a length that no buffer has, and drops the packet.
+used_len()
+{
+	local before n
+
+	before=$(net_stat '.[0].stats64.rx.length_errors + .[0].stats64.rx.errors')
+	fault used_len 1 value=4000000000 times=4 || return 1
+	# whichever receive queue it is, and no other
+	echo 0 >"$F/used_len/queue"
+	ping_it 5
+	n=$(hits used_len)
+	faults_off
+	echo "hits $n, errors before $before, now $(net_stat '.[0].stats64.rx | "\(.length_errors) of length, \(.bytes) bytes"')"
+	[ "$n" -gt 0 ] &&
+		[ "$(net_stat '.[0].stats64.rx.length_errors + .[0].stats64.rx.errors')" -gt "$before" ]
+}
+
+ctrl_error()
+{
+	fault ctrl_error 1 times=1 && ! ip netns exec "$NS" ethtool -L "$(net_if)" combined 1 &&
+		[ "$(hits ctrl_error)" = 1 ] && ip netns exec "$NS" ethtool -L "$(net_if)" combined 1
+}
+
+# What has no answer to give but a line in the log: the flag is set all the same.
+promisc()
+{
+	dmesg -C
+	fault ctrl_error 1 times=1 && ip -n "$NS" link set "$(net_if)" promisc on || return 1
+	sleep 1
+	dmesg | grep -i "failed to .*able promisc\|failed to set promisc" || { dmesg | tail -3; return 1; }
+	[ "$(hits ctrl_error)" = 1 ] && ip -n "$NS" -d link show "$(net_if)" | grep -o "promiscuity [0-9]*"
+}
+
+# virtio_ring finds out, and the queue is of no use any more.
+used_id()
+{
+	dmesg -C
+	fault used_id 1 value=300 times=1 queue=0 || return 1
+	ping_it 5
+	dmesg | grep -E "id [0-9]+ (is not a head|out of range)" || return 1
+	# What the interface says of itself then.
+	ip -n "$NS" -br link show "$(net_if)"
+}
+
+broken()
+{
+	fault broken 1 times=1 queue=1 || return 1
+	ping_it 5
+	verdict tf1 1
+	"$TRIVIO" show tf1 1 --json | jq -e '.[0].queues[0] | .state == "broken" and
+		.first_error.name == "injected"'
+}
+
+profile tf1 queues=2
+check "net: made" net_new
+check "net: ping" ping_it
+check "net: a used length beyond the buffer is an error of one packet" used_len
+check "net: ping after it" ping_it
+check "net: a control command fails, the driver says so, the next one is good" ctrl_error
+check "net: promiscuous mode fails, and virtio_net believes in it" promisc
+faults_off
+check "net: a used id that is not in flight is found by virtio_ring" used_id
+check "net: deleted with a broken ring" net_end
+faults_off
+check "net: made again" net_new
+check "net: a queue that breaks is shown with its error" broken
+check "net: deleted with a broken queue" net_end
 faults_off
 
 test_end

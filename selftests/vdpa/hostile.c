@@ -62,6 +62,7 @@ FIXTURE_SETUP(dev)
 	ASSERT_EQ(0, sh("modprobe vhost_vdpa; mkdir -p " PROFILE));
 	ASSERT_EQ(0, sh("echo 1M >" PROFILE "/capacity"));
 	ASSERT_EQ(0, sh("echo 2 >" PROFILE "/queues"));
+	ASSERT_EQ(0, sh("echo 1 5 7 >" PROFILE "/lifetime"));
 	ASSERT_EQ(0, sh("echo 0 >" BUS "/drivers_autoprobe"));
 	ASSERT_EQ(0, sh("vdpa dev add name " DEV " mgmtdev trivio_blk"));
 	ASSERT_EQ(0, sh("echo " DEV " >" BUS "/drivers/vhost_vdpa/bind"));
@@ -206,6 +207,75 @@ TEST_F(dev, ranges)
 	EXPECT_EQ(VIRTIO_BLK_S_UNSUPP,
 		  client_blk(&self->c, VIRTIO_BLK_T_WRITE_ZEROES, 0, size, 0,
 			     NULL));
+}
+
+/* What is erased reads as zeroes, its neighbours stay. */
+TEST_F(dev, secure_erase)
+{
+	uint8_t *data = self->c.mem + OFF_DATA + 0x1000;
+	struct virtio_blk_discard_write_zeroes *r = (void *)data;
+	int i;
+
+	ASSERT_EQ(0, client_start(&self->c));
+	memset(data, 0xa5, 3 * 4096);
+	ASSERT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_OUT, 0, 3 * 4096, 0,
+				NULL));
+	memset(r, 0, sizeof(*r));
+	r->sector = 8;
+	r->num_sectors = 8;
+	ASSERT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_SECURE_ERASE, 0,
+				sizeof(*r), 0, NULL));
+	memset(data, 0xff, 3 * 4096);
+	ASSERT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_IN, 0, 0, 3 * 4096,
+				NULL));
+	for (i = 0; i < 3 * 4096; i++) {
+		if (data[i] != (i / 4096 == 1 ? 0 : 0xa5))
+			break;
+	}
+	EXPECT_EQ(3 * 4096, i);
+}
+
+/* Virtio 1.2, 5.2.6; no driver of 6.12 asks for it. */
+TEST_F(dev, lifetime)
+{
+	uint16_t *w = (void *)(self->c.mem + OFF_DATA + 0x1000);
+	const uint32_t get = 10;
+	uint32_t written;
+
+	ASSERT_EQ(0, client_start(&self->c));
+	memset(w, 0xff, 8);
+	ASSERT_EQ(0, client_blk(&self->c, get, 0, 0, 6, &written));
+	EXPECT_EQ(7, written);
+	EXPECT_EQ(1, w[0]);
+	EXPECT_EQ(5, w[1]);
+	EXPECT_EQ(7, w[2]);
+	EXPECT_EQ(0xffff, w[3]);
+	/* It wears out while it is in use. */
+	ASSERT_EQ(0, sh("echo 3 11 7 >" PROFILE "/lifetime"));
+	EXPECT_NE(0, sh("echo 4 0 0 >" PROFILE "/lifetime 2>/dev/null"));
+	ASSERT_EQ(0, client_blk(&self->c, get, 0, 0, 6, NULL));
+	EXPECT_EQ(3, w[0]);
+	EXPECT_EQ(11, w[1]);
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, client_blk(&self->c, get, 0, 0, 5, NULL));
+}
+
+/* Mappings that fail on purpose: the process's, and then the ring's. */
+TEST_F(dev, map_fault)
+{
+	ASSERT_EQ(0, sh("cd " PROFILE "/faults/map; echo 1 >times; echo -1 >queue; echo 1 >every"));
+	EXPECT_NE(0, client_map(&self->c, CLIENT_IOVA, self->c.mem, CLIENT_MEM,
+				VHOST_ACCESS_RW));
+	EXPECT_TRUE(client_status(&self->c) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	ASSERT_EQ(0, client_set_status(&self->c, 0));
+	client_unmap(&self->c, CLIENT_IOVA, CLIENT_MEM);
+	ASSERT_EQ(0, sh("cd " PROFILE "/faults/map; echo 0 >queue; echo 1 >every"));
+	ASSERT_EQ(0, client_start(&self->c));
+	EXPECT_TRUE(client_status(&self->c) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	ASSERT_EQ(0, client_set_status(&self->c, 0));
+	client_unmap(&self->c, CLIENT_IOVA, CLIENT_MEM);
+	ASSERT_EQ(0, client_start(&self->c));
+	EXPECT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_IN, 0, 0, 512, NULL));
+	ASSERT_EQ(0, sh("echo 0 >" PROFILE "/faults/map/every"));
 }
 
 /* A header in pieces is legal; a chain without room for a status is not. */

@@ -5,7 +5,7 @@
 KSFT_SKIP=4
 PROFILES=/sys/kernel/config/trivio
 VDPA_BUS=/sys/bus/vdpa
-test_count=0 test_failed=0
+test_count=0 test_failed=0 CHECK_SHOW=
 
 test_need()
 {
@@ -27,7 +27,8 @@ test_need()
 	modprobe -qa virtio_blk virtio_net || true
 }
 
-# check NAME CMD...: one test; its output is shown if it fails.
+# check NAME CMD...: one test; its output is shown if it fails, or if CHECK_SHOW
+# is set: what was seen is then worth reading as such.
 check()
 {
 	local name=$1 out
@@ -35,6 +36,7 @@ check()
 
 	test_count=$((test_count + 1))
 	if out=$("$@" 2>&1); then
+		[ -z "$CHECK_SHOW" ] || [ -z "$out" ] || printf '%s\n' "$out" | sed 's/^/# /'
 		echo "ok $test_count $name"
 	else
 		test_failed=$((test_failed + 1))

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "names.h"
 #include "nl.h"
 #include "trivio.h"
@@ -321,7 +322,8 @@ static const struct tqueue *same(const struct tqueue *before, int n,
 struct look {
 	struct tdev *dev;
 	struct tqueue *before, *now;
-	int ndev, nbefore, nnow;
+	struct tcheck *check;
+	int ndev, nbefore, nnow, ncheck;
 };
 
 static json_t *show_dev(const struct opts *o, const struct look *l,
@@ -330,8 +332,13 @@ static json_t *show_dev(const struct opts *o, const struct look *l,
 	json_t *root = o->json ? dev_json(d) : NULL;
 	int i;
 
-	if (!o->json)
+	if (!o->json) {
 		dev_text(d);
+		check_text(l->check, l->ncheck, d->id, "  ");
+	} else {
+		json_object_set_new(root, "check",
+				    check_json(l->check, l->ncheck, d->id));
+	}
 	for (i = 0; i < l->nnow; i++) {
 		const struct tqueue *q = &l->now[i], *was;
 
@@ -355,6 +362,8 @@ static int look(const struct opts *o, struct nl *nl, struct look *l)
 		return rc;
 	usleep(LOOK_US);
 	rc = nl_queues(nl, o->dev, &l->now, &l->nnow);
+	if (!rc)
+		rc = nl_checks(nl, o->dev, &l->check, &l->ncheck);
 	if (rc)
 		return rc;
 	if (!o->dev)
@@ -405,6 +414,7 @@ out:
 	free(l.dev);
 	free(l.before);
 	free(l.now);
+	free(l.check);
 	nl_close(nl);
 	return rc;
 }

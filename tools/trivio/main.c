@@ -15,6 +15,7 @@ static const struct cmd cmds[] = {
 	{ "count", "exits, interrupts, switches and kicks while a command runs",
 	  cmd_count },
 	{ "events", "errors and state changes as they happen", cmd_events },
+	{ "check", "which rules of the specification a driver breaks", cmd_check },
 	{ "nudge", "kick or call a stuck queue once", cmd_nudge },
 	{ "doctor", "check what this machine needs, and say how to fix it",
 	  cmd_doctor },

@@ -58,6 +58,7 @@ static const char * const stat[TRIVIO_A_STAT_MAX + 1] = {
 	[TRIVIO_A_STAT_MISSES]		= "misses",
 	[TRIVIO_A_STAT_FAULTS]		= "faults",
 	[TRIVIO_A_STAT_POLLS]		= "polls",
+	[TRIVIO_A_STAT_VIOLATIONS]	= "violations",
 };
 
 static const char * const net_feature[64] = {

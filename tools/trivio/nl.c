@@ -41,7 +41,7 @@ struct list {
 /* Attributes ------------------------------------------------------------- */
 
 /* Where an attribute goes in a structure; kind 0 is none of ours. */
-enum { SKIP, U32, UINT, STR, FLAG };
+enum { SKIP, U32, UINT, STR, TEXT, FLAG };
 
 struct field {
 	int kind;
@@ -93,18 +93,32 @@ static const struct field error_field[TRIVIO_A_ERROR_MAX + 1] = {
 	[TRIVIO_A_ERROR_COUNT]		= FIELD(UINT, terror, count),
 };
 
+static const struct field check_field[TRIVIO_A_CHECK_MAX + 1] = {
+	[TRIVIO_A_CHECK_DEV]		= FIELD(U32, tcheck, dev),
+	[TRIVIO_A_CHECK_DEV_NAME]	= FIELD(STR, tcheck, dev_name),
+	[TRIVIO_A_CHECK_MODE]		= FIELD(U32, tcheck, mode),
+	[TRIVIO_A_CHECK_NAME]		= FIELD(STR, tcheck, name),
+	[TRIVIO_A_CHECK_SECTION]	= FIELD(STR, tcheck, section),
+	[TRIVIO_A_CHECK_TEXT]		= FIELD(TEXT, tcheck, text),
+	[TRIVIO_A_CHECK_COUNT]		= FIELD(UINT, tcheck, count),
+	[TRIVIO_A_CHECK_QUEUE]		= FIELD(U32, tcheck, queue),
+	[TRIVIO_A_CHECK_HEAD]		= FIELD(U32, tcheck, head),
+	[TRIVIO_A_CHECK_VALUE]		= FIELD(UINT, tcheck, value),
+	[TRIVIO_A_CHECK_TIME]		= FIELD(UINT, tcheck, time),
+};
+
 static __u64 attr_uint(const struct nlattr *a)
 {
 	return mnl_attr_get_payload_len(a) == 8 ? mnl_attr_get_u64(a) :
 						  mnl_attr_get_u32(a);
 }
 
-static void attr_str(const struct nlattr *a, char *buf)
+static void attr_str(const struct nlattr *a, char *buf, size_t size)
 {
 	size_t len = mnl_attr_get_payload_len(a);
 
-	if (len >= NAME_MAX_LEN)
-		len = NAME_MAX_LEN - 1;
+	if (len >= size)
+		len = size - 1;
 	memcpy(buf, mnl_attr_get_payload(a), len);
 	buf[len] = 0;
 }
@@ -126,7 +140,10 @@ static void field_set(const struct nlattr *a, const struct field *table,
 		*(__u64 *)to = attr_uint(a);
 		break;
 	case STR:
-		attr_str(a, to);
+		attr_str(a, to, NAME_MAX_LEN);
+		break;
+	case TEXT:
+		attr_str(a, to, TEXT_MAX_LEN);
 		break;
 	case FLAG:
 		*(bool *)to = true;
@@ -200,6 +217,19 @@ static void parse_queue(const struct nlmsghdr *nlh, struct tqueue *q)
 			q->has_addr |= mnl_attr_get_type(a) ==
 				       TRIVIO_A_QUEUE_DESC_ADDR;
 		}
+	}
+}
+
+static void parse_check(const struct nlmsghdr *nlh, struct tcheck *c)
+{
+	const struct nlattr *a;
+
+	memset(c, 0, sizeof(*c));
+	mnl_attr_for_each(a, nlh, GENL_HDRLEN) {
+		field_set(a, check_field, ARRAY_SIZE(check_field), c);
+		c->rule |= mnl_attr_get_type(a) == TRIVIO_A_CHECK_RULE;
+		c->has_queue |= mnl_attr_get_type(a) == TRIVIO_A_CHECK_QUEUE;
+		c->has_value |= mnl_attr_get_type(a) == TRIVIO_A_CHECK_VALUE;
 	}
 }
 
@@ -443,6 +473,20 @@ static int queue_cb(const struct nlmsghdr *nlh, void *ctx)
 	return MNL_CB_OK;
 }
 
+static int check_cb(const struct nlmsghdr *nlh, void *ctx)
+{
+	struct tcheck *c = list_grow(ctx, sizeof(*c));
+
+	if (!c)
+		return MNL_CB_ERROR;
+	parse_check(nlh, c);
+	return MNL_CB_OK;
+}
+
+/* The name of a device is the same attribute in every dump. */
+_Static_assert((int)TRIVIO_A_CHECK_DEV_NAME == (int)TRIVIO_A_QUEUE_DEV_NAME,
+	       "dump() takes either");
+
 static int dump(struct nl *nl, __u8 cmd, const char *dev, msg_fn fn,
 		struct list *l)
 {
@@ -537,6 +581,54 @@ int nl_queues(struct nl *nl, const char *dev, struct tqueue **queues, int *n)
 	*queues = l.item;
 	*n = l.n;
 	return RC_OK;
+}
+
+/**
+ * nl_checks() - conformance checker of a device, or of all
+ * @nl: connection
+ * @dev: name, or NULL
+ * @checks: array, to be freed by the caller: each device, then its broken rules
+ * @n: how many
+ *
+ * Return: an exit code.
+ */
+int nl_checks(struct nl *nl, const char *dev, struct tcheck **checks, int *n)
+{
+	struct list l = {};
+	int err;
+
+	if (dev && strlen(dev) > TRIVIO_NAME_LEN)
+		err = -ENODEV;
+	else
+		err = dump(nl, TRIVIO_CMD_CHECK_GET, dev, check_cb, &l);
+	if (err)
+		return fail(nl, err, dev ?: "conformance reports");
+	*checks = l.item;
+	*n = l.n;
+	return RC_OK;
+}
+
+/**
+ * nl_check_set() - switch the conformance checker of a device
+ * @nl: connection
+ * @dev: name
+ * @mode: TRIVIO_CHECK_MODE_*
+ *
+ * Return: an exit code.
+ */
+int nl_check_set(struct nl *nl, const char *dev, __u32 mode)
+{
+	struct nlmsghdr *nlh;
+	char buf[256];
+	int err;
+
+	if (strlen(dev) > TRIVIO_NAME_LEN)
+		return fail(nl, -ENODEV, dev);
+	nlh = request(nl, buf, nl->family, TRIVIO_CMD_CHECK_SET, NLM_F_ACK);
+	mnl_attr_put_strz(nlh, TRIVIO_A_CHECK_DEV_NAME, dev);
+	mnl_attr_put_u32(nlh, TRIVIO_A_CHECK_MODE, mode);
+	err = transact(nl, nlh, NULL, NULL);
+	return err ? fail(nl, err, dev) : RC_OK;
 }
 
 /**

@@ -8,6 +8,7 @@
 #include <linux/trivio.h>
 
 #define NAME_MAX_LEN	32
+#define TEXT_MAX_LEN	128
 
 /*
  * struct tdev - a device; see Documentation/netlink/specs/trivio.yaml
@@ -83,6 +84,29 @@ struct tqueue {
 	__u32 lost;
 };
 
+/*
+ * struct tcheck - the conformance checker of a device, or one rule that was broken
+ * @rule: the rest is there
+ * @has_queue: it was in a queue
+ * @has_value: the reader may see it
+ */
+struct tcheck {
+	__u32 dev;
+	char dev_name[NAME_MAX_LEN];
+	__u32 mode;
+	bool rule;
+	char name[NAME_MAX_LEN];
+	char section[NAME_MAX_LEN];
+	char text[TEXT_MAX_LEN];
+	__u64 count;
+	__u32 queue;
+	bool has_queue;
+	__u32 head;
+	__u64 value;
+	bool has_value;
+	__u64 time;
+};
+
 struct nl;
 
 struct nl *nl_open(int *rc);
@@ -91,6 +115,8 @@ int nl_devs(struct nl *nl, struct tdev **devs, int *n);
 int nl_dev(struct nl *nl, const char *name, struct tdev *dev);
 int nl_queues(struct nl *nl, const char *dev, struct tqueue **queues, int *n);
 int nl_nudge(struct nl *nl, const char *dev, __u32 queue, __u32 what);
+int nl_checks(struct nl *nl, const char *dev, struct tcheck **checks, int *n);
+int nl_check_set(struct nl *nl, const char *dev, __u32 mode);
 int nl_listen(struct nl *nl);
 int nl_event(struct nl *nl,
 	     int (*fn)(int cmd, const struct tdev *dev, const struct tqueue *q,

@@ -38,6 +38,7 @@ int cmd_show(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_count(int argc, char **argv);
 int cmd_events(int argc, char **argv);
+int cmd_check(int argc, char **argv);
 int cmd_nudge(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 

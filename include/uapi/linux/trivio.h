@@ -26,6 +26,8 @@ enum {
 	TRIVIO_CMD_NUDGE,	/* do, CAP_NET_ADMIN: TRIVIO_A_QUEUE_NUDGE */
 	TRIVIO_CMD_STATE_NTF,	/* event: TRIVIO_A_DEV_* */
 	TRIVIO_CMD_ERROR_NTF,	/* event: TRIVIO_A_QUEUE_* */
+	TRIVIO_CMD_CHECK_GET,	/* dump: TRIVIO_A_CHECK_* */
+	TRIVIO_CMD_CHECK_SET,	/* do, CAP_NET_ADMIN: TRIVIO_A_CHECK_MODE */
 
 	__TRIVIO_CMD_MAX,
 	TRIVIO_CMD_MAX = __TRIVIO_CMD_MAX - 1
@@ -151,6 +153,7 @@ enum {
 	TRIVIO_A_STAT_MISSES,
 	TRIVIO_A_STAT_FAULTS,
 	TRIVIO_A_STAT_POLLS,
+	TRIVIO_A_STAT_VIOLATIONS,
 
 	__TRIVIO_A_STAT_MAX,
 	TRIVIO_A_STAT_MAX = __TRIVIO_A_STAT_MAX - 1
@@ -168,6 +171,37 @@ enum {
 
 	__TRIVIO_A_ERROR_MAX,
 	TRIVIO_A_ERROR_MAX = __TRIVIO_A_ERROR_MAX - 1
+};
+
+/* TRIVIO_A_CHECK_MODE */
+enum {
+	TRIVIO_CHECK_MODE_OFF,	/* drivers are not checked */
+	TRIVIO_CHECK_MODE_LOG,	/* rules that are broken are reported */
+	TRIVIO_CHECK_MODE_STOP,	/* and the queue stops */
+};
+
+/*
+ * The conformance checker of a device. A dump has a message per device, with its
+ * mode and without a rule, followed by one for each rule that was broken since
+ * the mode was set.
+ */
+enum {
+	TRIVIO_A_CHECK_UNSPEC,
+	TRIVIO_A_CHECK_DEV,		/* u32: id of the device */
+	TRIVIO_A_CHECK_DEV_NAME,	/* string */
+	TRIVIO_A_CHECK_MODE,		/* u32: TRIVIO_CHECK_MODE_* */
+	TRIVIO_A_CHECK_RULE,		/* u32: number of the rule */
+	TRIVIO_A_CHECK_NAME,		/* string: its short name */
+	TRIVIO_A_CHECK_SECTION,		/* string: section of virtio 1.2 */
+	TRIVIO_A_CHECK_TEXT,		/* string: what it says */
+	TRIVIO_A_CHECK_COUNT,		/* uint: how often it was broken */
+	TRIVIO_A_CHECK_QUEUE,		/* u32: where first; absent: no queue */
+	TRIVIO_A_CHECK_HEAD,		/* u32: chain or descriptor */
+	TRIVIO_A_CHECK_VALUE,		/* uint: what was seen; CAP_NET_ADMIN */
+	TRIVIO_A_CHECK_TIME,		/* uint: ns since 1970 */
+
+	__TRIVIO_A_CHECK_MAX,
+	TRIVIO_A_CHECK_MAX = __TRIVIO_A_CHECK_MAX - 1
 };
 
 #endif /* _UAPI_LINUX_TRIVIO_H */

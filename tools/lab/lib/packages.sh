@@ -12,7 +12,7 @@ PACKAGES_KERNEL_BUILD=(build-essential bc flex bison libelf-dev libssl-dev kmod 
 # what tests and measurements drive: the real clients, and tools that look in
 # (libvirt without its -system package: nothing starts on this machine)
 PACKAGES_CHECK=(socat mdevctl libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients dpdk
-		trace-cmd linux-perf tcpdump uuid-runtime valgrind)
+		trace-cmd linux-perf tcpdump uuid-runtime valgrind xfsprogs)
 PACKAGES_STATIC=(sparse coccinelle shellcheck perl python3)
 
 apt_updated=
