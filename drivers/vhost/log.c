@@ -113,8 +113,10 @@ static int log_iova(struct vn_dev *vn, u64 addr, u64 len)
 	return err;
 }
 
-static void log_signal(struct vn_dev *vn)
+/* A range is in the log: count it, and tell the owner if it wants to know. */
+static void log_done(struct trivio_queue *q, struct vn_dev *vn)
 {
+	trivio_stat_inc(q, TRIVIO_STAT_LOGGED);
 	if (vn->log_ctx)
 		eventfd_signal(vn->log_ctx);
 }
@@ -141,7 +143,7 @@ int vn_log_write(struct trivio_queue *q, u64 addr, u64 len)
 	smp_wmb();
 	err = vn->use_iotlb ? log_iova(vn, addr, len) : log_gpa(vn, addr, len);
 	if (!err)
-		log_signal(vn);
+		log_done(q, vn);
 	return err;
 }
 
@@ -178,7 +180,7 @@ int vn_log_ring(struct trivio_queue *q, enum trivio_area area, u32 off, u32 len)
 	else
 		err = log_gpa(vn, vq->log_addr + off, len);
 	if (!err)
-		log_signal(vn);
+		log_done(q, vn);
 	return err;
 }
 

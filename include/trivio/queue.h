@@ -59,6 +59,7 @@ struct trivio_queue;
  * @TRIVIO_STAT_FAULTS: injected faults that fired
  * @TRIVIO_STAT_POLLS: busy-poll rounds
  * @TRIVIO_STAT_VIOLATIONS: rules that the driver broke, if the checker is on
+ * @TRIVIO_STAT_LOGGED: ranges of guest memory noted in the dirty log
  * @TRIVIO_STAT_NR: number of counters
  */
 enum trivio_stat {
@@ -84,6 +85,7 @@ enum trivio_stat {
 	TRIVIO_STAT_FAULTS,
 	TRIVIO_STAT_POLLS,
 	TRIVIO_STAT_VIOLATIONS,
+	TRIVIO_STAT_LOGGED,
 	TRIVIO_STAT_NR,
 };
 

@@ -59,6 +59,7 @@ static const char * const stat[TRIVIO_A_STAT_MAX + 1] = {
 	[TRIVIO_A_STAT_FAULTS]		= "faults",
 	[TRIVIO_A_STAT_POLLS]		= "polls",
 	[TRIVIO_A_STAT_VIOLATIONS]	= "violations",
+	[TRIVIO_A_STAT_LOGGED]		= "logged",
 };
 
 static const char * const net_feature[64] = {
