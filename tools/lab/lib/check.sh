@@ -247,15 +247,32 @@ cmd_demo()
 	return $rc
 }
 
+# The kernel's vDPA simulator, to compare with: Debian builds none. Sets SIM_DIR.
+sim_prepare()
+{
+	SIM_DIR=$CACHE/vdpa-sim/$KERNEL_RELEASE
+	[ ! -e "$SIM_DIR/done" ] || return 0
+	source_prepare
+	say "building the kernel's vdpa_sim, to compare with"
+	(lock_cache vdpa-sim
+	[ ! -e "$SIM_DIR/done" ] || exit 0
+	logged "vdpa_sim" "$SIM_DIR.log" "$TOP_DIR/tools/bench/build-vdpa-sim.sh" \
+		"$SOURCE_TREE" "$KERNEL_BUILD" "$SIM_DIR" && touch "$SIM_DIR/done") ||
+		warn "no vdpa_sim: rows that compare with it will fail"
+}
+
 cmd_bench()
 {
 	local rc=0 BUILD_TARGETS=(modules tools)
 
 	OPT_ICOUNT=1
 	[ -x "$TOP_DIR/tools/bench/run" ] || die "no tools/bench/run in this tree"
+	need_packages "to measure, and to see where instructions go" linux-perf
 	lab_prepare
+	sim_prepare
 	results_make bench
-	lab_boot "$RESULTS" run "${OPT_TIMEOUT:-3600}" /trivio/tools/bench/run "${OPT_REST[@]}" || rc=$?
+	lab_boot "$RESULTS" run "${OPT_TIMEOUT:-3600}" /trivio/tools/bench/run \
+		--sim "$SIM_DIR" "${OPT_REST[@]}" || rc=$?
 	say "$([ $rc = 0 ] && echo finished || echo FAILED) after $SECONDS s; folder $RESULTS"
 	return $rc
 }

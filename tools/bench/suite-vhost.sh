@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# The vhost road without a guest: vhost-bench plays driver and VMM on both nodes.
+
+# Rows of vhost-bench are one a node; here is one a comparison.
+# shellcheck disable=SC2016	# jq's variables
+VHOST_JQ='
+	reduce .[] as $x ({ref: {}, rows: []};
+		if $x.ratio == null and ($x.node == $ref) then .ref[$x.case] = $x
+		else .rows += [$x + {against: .ref[$x.case]}] end) |
+	.rows[] | (.case | test("worker")) as $w |
+	[(.case + (if .packed then ", packed" else "" end) +
+	  (if .case == "ring size" then " \(.ring)" elif .case == "regions" then " \(.regions)" else "" end)),
+	 (if .against then (if $w then .against.worker else .against.total end) else "" end),
+	 (if $w then .worker else .total end),
+	 (if .against and (.packed | not) then .target else "" end)] | map(tostring) | join("|")'
+
+suite_vhost()
+{
+	local json=$BENCH_TMP/vhost.json case ref ours asked
+
+	modprobe -qa tun vhost_net
+	for node in /dev/vhost-net /dev/trivio-vhost-net; do
+		[ -c $node ] || bench_fail "$SUITE: no $node: load its module (make load)" || return 1
+	done
+	"$BENCH_DIR/vhost-bench" --table ${TEXT:+--only "$TEXT"} --json="$json" >&2 ||
+		bench_fail "$SUITE: vhost-bench: a case could not run"
+	while IFS='|' read -r case ref ours asked; do
+		row "$case" "instr/packet" "$ref" "$ours" "$asked"
+	done < <(jq -r --arg ref /dev/vhost-net "$VHOST_JQ" "$json")
+	[ -z "${BENCH_PROFILE:-}" ] ||
+		profile "vhost-bench" "$BENCH_DIR/vhost-bench" --packets 12800
+}
