@@ -98,6 +98,7 @@ guest_image_prepare()
 	[ -e "$GUEST_DIR/done" ] && return 0
 	say "making the inner guest's image"
 	(lock_cache guest
+	[ ! -e "$GUEST_DIR/done" ] || exit 0
 	rm -rf "$GUEST_DIR"
 	mkdir -p "$GUEST_DIR"
 	stage=$(mktemp -d)
