@@ -664,5 +664,9 @@ const struct trivio_class_ops trivio_blk_class = {
 	.reset = trivio_blk_reset,
 	.queue_ops = blk_queue_ops,
 	.power_loss = blk_power_loss,
+	.state_len = trivio_blk_state_len,
+	.state_save = trivio_blk_state_save,
+	.state_check = trivio_blk_state_check,
+	.state_load = trivio_blk_state_load,
 };
 EXPORT_SYMBOL_GPL(trivio_blk_class);

@@ -78,5 +78,10 @@ void trivio_blk_config_read(struct trivio_dev *dev, u32 off, void *buf,
 void trivio_blk_config_write(struct trivio_dev *dev, u32 off, const void *buf,
 			     u32 len);
 void trivio_blk_reset(struct trivio_dev *dev);
+int trivio_blk_state_len(struct trivio_dev *dev);
+void trivio_blk_state_save(struct trivio_dev *dev, void *buf);
+int trivio_blk_state_check(struct trivio_dev *dev, const void *buf,
+			   u64 features);
+int trivio_blk_state_load(struct trivio_dev *dev, const void *buf);
 
 #endif /* TRIVIO_BLK_IMPL_H */

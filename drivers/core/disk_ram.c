@@ -229,6 +229,7 @@ static void ram_free(struct trivio_disk *disk)
 
 static const struct trivio_disk_ops ram_ops = {
 	.name = "ram",
+	.local = true,
 	.atomic = true,
 	.submit = ram_submit,
 	.resize = ram_resize,

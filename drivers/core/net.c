@@ -14,6 +14,7 @@
 #include <trivio/net.h>
 
 #include "core.h"
+#include "net_state.h"
 
 #define NET_FEATURES	(BIT_ULL(VIRTIO_NET_F_CSUM) | \
 			 BIT_ULL(VIRTIO_NET_F_GUEST_CSUM) | \
@@ -320,5 +321,9 @@ const struct trivio_class_ops trivio_net_class = {
 	.config_write	= net_config_write,
 	.reset		= net_reset,
 	.queue_ops	= net_queue_ops,
+	.state_len	= trivio_net_state_len,
+	.state_save	= trivio_net_state_save,
+	.state_check	= trivio_net_state_check,
+	.state_load	= trivio_net_state_load,
 };
 EXPORT_SYMBOL_GPL(trivio_net_class);

@@ -219,6 +219,7 @@ static int do_mq(struct trivio_net *net, const struct trivio_ctrl_cmd *c)
 	if (!steer && old)
 		r->rss = old->rss;
 	r->rss.types = c->rss.types;
+	memcpy(r->key, c->key, sizeof(r->key));
 	trivio_toeplitz_init(&r->rss.key, c->key);
 	if (steer) {
 		r->rss.steer = true;
@@ -398,6 +399,27 @@ void trivio_net_ctrl_reset(struct trivio_net *net)
 	rss_publish(ctrl, NULL);
 	WRITE_ONCE(ctrl->off, 0);
 	mutex_unlock(&ctrl->lock);
+}
+
+/**
+ * trivio_net_ctrl_set() - have the control state of another device
+ * @net: device, &trivio_net_ctrl.lock held
+ * @f: filter, or NULL; given away
+ * @r: steering, or NULL; given away
+ * @off: guest offloads that are off
+ *
+ * Context: may sleep.
+ */
+void trivio_net_ctrl_set(struct trivio_net *net, struct trivio_filter *f,
+			 struct trivio_net_rss *r, u64 off)
+{
+	struct trivio_net_ctrl *ctrl = net_ctrl(net);
+
+	lockdep_assert_held(&ctrl->lock);
+	filter_publish(ctrl, f);
+	rss_publish(ctrl, r);
+	WRITE_ONCE(ctrl->off, off);
+	ports_features(net);
 }
 
 /**

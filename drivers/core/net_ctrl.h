@@ -113,10 +113,12 @@ struct trivio_filter {
  * struct trivio_net_rss - steering, as published
  * @rcu: for freeing after the last reader
  * @rss: the state; immutable
+ * @key: the key that it was prepared from
  */
 struct trivio_net_rss {
 	struct rcu_head rcu;
 	struct trivio_rss rss;
+	u8 key[TRIVIO_RSS_KEY];
 };
 
 /**
@@ -144,6 +146,8 @@ struct trivio_net_ctrl {
 int trivio_net_ctrl_init(struct trivio_net *net);
 void trivio_net_ctrl_exit(struct trivio_net *net);
 void trivio_net_ctrl_reset(struct trivio_net *net);
+void trivio_net_ctrl_set(struct trivio_net *net, struct trivio_filter *f,
+			 struct trivio_net_rss *r, u64 off);
 bool trivio_net_ctrl_serve(struct trivio_queue *q);
 void trivio_net_announce(struct trivio_net *net);
 u64 trivio_net_guest_features(struct trivio_net *net);

@@ -46,10 +46,12 @@ struct trivio_disk;
  * @power_loss: forget what was written and not flushed, but for @keep percent of
  *	it, chosen by @seed. May sleep. Optional: nothing is volatile.
  * @free: let go of everything, the disk included; no request is in flight
+ * @local: sectors die with the disk, so the device can't move elsewhere
  */
 struct trivio_disk_ops {
 	const char *name;
 	bool atomic;
+	bool local;
 	int (*submit)(struct trivio_disk *disk, struct trivio_blk_req *req);
 	int (*resize)(struct trivio_disk *disk, u64 sectors);
 	void (*power_loss)(struct trivio_disk *disk, u32 keep, u32 seed);

@@ -76,6 +76,13 @@ struct trivio_front_ops {
  *	may run. May sleep. Optional.
  * @queue_ops: how @q is to be served, asked at each start under the queue's
  *	lock, when its memory is known. Optional.
+ * @state_len: bytes of what the driver made of the device and a reset would
+ *	undo, for moving it to another device; -EOPNOTSUPP if that can't be
+ * @state_save: write them; no queue runs. May sleep.
+ * @state_check: could @state_load take bytes of anybody, with these features of
+ *	the driver (0: none yet)? 0 or -EINVAL.
+ * @state_load: take checked bytes over; the device is reset, its features are
+ *	set, no queue runs. May sleep. 0 or -ENOMEM.
  */
 struct trivio_class_ops {
 	const char *name;
@@ -93,6 +100,11 @@ struct trivio_class_ops {
 	void (*started)(struct trivio_dev *dev);
 	void (*power_loss)(struct trivio_dev *dev, u32 keep, u32 seed);
 	const struct trivio_queue_ops *(*queue_ops)(struct trivio_queue *q);
+	int (*state_len)(struct trivio_dev *dev);
+	void (*state_save)(struct trivio_dev *dev, void *buf);
+	int (*state_check)(struct trivio_dev *dev, const void *buf,
+			   u64 features);
+	int (*state_load)(struct trivio_dev *dev, const void *buf);
 };
 
 /**
