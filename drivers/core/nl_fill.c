@@ -58,6 +58,26 @@ u32 trivio_nl_dev_state(const struct trivio_dev *dev)
 					   TRIVIO_DEV_STATE_RUNNING;
 }
 
+/* What the road counts; a message has room for some sixty. */
+static int fill_counters(struct sk_buff *skb, struct trivio_dev *dev)
+{
+	struct nlattr *nest;
+	const char *name;
+	unsigned int i;
+	u64 val;
+
+	if (!dev->front->counter)
+		return 0;
+	for (i = 0; (name = dev->front->counter(dev, i, &val)); i++) {
+		nest = nla_nest_start(skb, TRIVIO_A_DEV_COUNTER);
+		if (!nest || nla_put_string(skb, TRIVIO_A_COUNTER_NAME, name) ||
+		    nla_put_uint(skb, TRIVIO_A_COUNTER_VALUE, val))
+			return -EMSGSIZE;
+		nla_nest_end(skb, nest);
+	}
+	return 0;
+}
+
 /**
  * trivio_nl_fill_dev() - attributes of a device
  * @skb: message
@@ -82,7 +102,8 @@ int trivio_nl_fill_dev(struct sk_buff *skb, struct trivio_dev *dev)
 			 READ_ONCE(dev->features)) ||
 	    nla_put_u32(skb, TRIVIO_A_DEV_GENERATION,
 			READ_ONCE(dev->generation)) ||
-	    nla_put_u32(skb, TRIVIO_A_DEV_NQUEUES, dev->nqueues))
+	    nla_put_u32(skb, TRIVIO_A_DEV_NQUEUES, dev->nqueues) ||
+	    fill_counters(skb, dev))
 		return -EMSGSIZE;
 	return 0;
 }

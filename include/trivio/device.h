@@ -39,6 +39,8 @@ struct trivio_faults;
  * @idle: the service of @q found its ring empty, asked the driver for kicks and
  *	is about to sleep: a chance to change how kicks come in. Atomic. True: a
  *	kick has come meanwhile, look again. Optional.
+ * @counter: name and value of the road's counter @i; NULL behind the last. Any
+ *	context. Optional.
  * @log_write: @len bytes at guest address @addr of @q's memory were written;
  *	only while &trivio_queue.log. 0 or a negative errno.
  * @log_ring: same for @len bytes at @off of a ring area
@@ -53,6 +55,8 @@ struct trivio_front_ops {
 	void (*needs_reset)(struct trivio_dev *dev);
 	pid_t (*owner_pid)(struct trivio_dev *dev);
 	bool (*idle)(struct trivio_queue *q);
+	const char *(*counter)(struct trivio_dev *dev, unsigned int i,
+			       u64 *val);
 	int (*log_write)(struct trivio_queue *q, u64 addr, u64 len);
 	int (*log_ring)(struct trivio_queue *q, enum trivio_area area, u32 off,
 			u32 len);

@@ -169,10 +169,15 @@ static json_t *queue_json(const struct tqueue *before, const struct tqueue *q)
 
 static json_t *dev_json(const struct tdev *d)
 {
+	json_t *counters = json_object();
 	char comm[32];
+	int i;
 
+	for (i = 0; i < d->ncounters; i++)
+		json_object_set_new(counters, d->counter[i].name,
+				    json_integer(d->counter[i].val));
 	pid_comm(d->owner_pid, comm, sizeof(comm));
-	return json_pack("{s:I s:s s:s s:s s:I s:s s:s s:I s:I s:I s:o s:I s:o s:o}",
+	return json_pack("{s:I s:s s:s s:s s:I s:s s:s s:I s:I s:I s:o s:I s:o s:o s:o}",
 			 "id", (json_int_t)d->id, "name", d->name,
 			 "road", d->road, "class", d->class,
 			 "owner_pid", (json_int_t)d->owner_pid, "owner", comm,
@@ -183,6 +188,7 @@ static json_t *dev_json(const struct tdev *d)
 			 "features_offered", features_json(d, d->offered),
 			 "features_bits", (json_int_t)d->features,
 			 "features", features_json(d, d->features),
+			 "road_counters", counters,
 			 "queues", json_array());
 }
 
@@ -208,6 +214,21 @@ static void features_text(const struct tdev *d)
 	printf("\n");
 }
 
+static void counters_text(const struct tdev *d)
+{
+	int i, n = 0;
+
+	for (i = 0; i < d->ncounters; i++) {
+		if (!d->counter[i].val)
+			continue;
+		if (n++ % 4 == 0)
+			printf(n > 1 ? "\n             " : "  road       ");
+		printf(" %s %llu", d->counter[i].name, d->counter[i].val);
+	}
+	if (n)
+		printf("\n");
+}
+
 static void dev_text(const struct tdev *d)
 {
 	char comm[32], status[128];
@@ -223,6 +244,7 @@ static void dev_text(const struct tdev *d)
 		printf("  status      0x%02x (%s)\n", d->status, status);
 	}
 	features_text(d);
+	counters_text(d);
 }
 
 static void ring_text(const struct tqueue *q)

@@ -151,13 +151,34 @@ static void field_set(const struct nlattr *a, const struct field *table,
 	}
 }
 
+static const struct field counter_field[TRIVIO_A_COUNTER_MAX + 1] = {
+	[TRIVIO_A_COUNTER_NAME]		= FIELD(STR, tcounter, name),
+	[TRIVIO_A_COUNTER_VALUE]	= FIELD(UINT, tcounter, val),
+};
+
+static void parse_counter(const struct nlattr *nest, struct tdev *d)
+{
+	struct tcounter *c = &d->counter[d->ncounters];
+	const struct nlattr *a;
+
+	if (d->ncounters == TCOUNTERS)
+		return;
+	d->ncounters++;
+	mnl_attr_for_each_nested(a, nest)
+		field_set(a, counter_field, ARRAY_SIZE(counter_field), c);
+}
+
 static void parse_dev(const struct nlmsghdr *nlh, struct tdev *d)
 {
 	const struct nlattr *a;
 
 	memset(d, 0, sizeof(*d));
-	mnl_attr_for_each(a, nlh, GENL_HDRLEN)
-		field_set(a, dev_field, ARRAY_SIZE(dev_field), d);
+	mnl_attr_for_each(a, nlh, GENL_HDRLEN) {
+		if (mnl_attr_get_type(a) == TRIVIO_A_DEV_COUNTER)
+			parse_counter(a, d);
+		else
+			field_set(a, dev_field, ARRAY_SIZE(dev_field), d);
+	}
 }
 
 static void parse_ring(const struct nlattr *nest, struct tring *r)

@@ -10,6 +10,14 @@
 #define NAME_MAX_LEN	32
 #define TEXT_MAX_LEN	128
 
+/* Counters of a road that are shown. */
+#define TCOUNTERS	48
+
+struct tcounter {
+	char name[NAME_MAX_LEN];
+	__u64 val;
+};
+
 /*
  * struct tdev - a device; see Documentation/netlink/specs/trivio.yaml
  * @lost: in events: events lost before this one
@@ -27,6 +35,8 @@ struct tdev {
 	__u32 generation;
 	__u32 nqueues;
 	__u32 lost;
+	struct tcounter counter[TCOUNTERS];
+	int ncounters;
 };
 
 /*

@@ -67,9 +67,20 @@ enum {
 	TRIVIO_A_DEV_GENERATION,	/* u32: of the configuration */
 	TRIVIO_A_DEV_NQUEUES,		/* u32 */
 	TRIVIO_A_DEV_LOST,		/* u32: events lost before this one */
+	TRIVIO_A_DEV_COUNTER,		/* nest, many: TRIVIO_A_COUNTER_* */
 
 	__TRIVIO_A_DEV_MAX,
 	TRIVIO_A_DEV_MAX = __TRIVIO_A_DEV_MAX - 1
+};
+
+/* A counter of the road that the device is on. */
+enum {
+	TRIVIO_A_COUNTER_UNSPEC,
+	TRIVIO_A_COUNTER_NAME,		/* string */
+	TRIVIO_A_COUNTER_VALUE,		/* uint */
+
+	__TRIVIO_A_COUNTER_MAX,
+	TRIVIO_A_COUNTER_MAX = __TRIVIO_A_COUNTER_MAX - 1
 };
 
 enum {
