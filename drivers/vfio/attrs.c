@@ -46,15 +46,19 @@ void trivio_mdev_defaults(struct trivio_mdev *m)
 		      ~BIT_ULL(VIRTIO_F_RING_PACKED);
 	if (is_net(m))
 		s->features &= ~BIT_ULL(VIRTIO_NET_F_HASH_REPORT);
+	else
+		trivio_mdev_blk_defaults(m);
 	s->doorbell = TRIVIO_DOORBELL_AUTO;
 	strscpy(s->port, "netdev");
 }
 
-/*
- * Every setting is changed by this: not while open, and the core's device is
- * made anew at the next open.
+/**
+ * trivio_mdev_set_begin() - a setting is about to change
+ * @m: mediated device
+ *
+ * Return: 0 with its lock held, or -EBUSY while a client has it open.
  */
-static int set_begin(struct trivio_mdev *m)
+int trivio_mdev_set_begin(struct trivio_mdev *m)
 {
 	mutex_lock(&m->lock);
 	if (m->open) {
@@ -64,10 +68,21 @@ static int set_begin(struct trivio_mdev *m)
 	return 0;
 }
 
-static ssize_t set_end(struct trivio_mdev *m, int err, size_t count)
+/**
+ * trivio_mdev_set_end() - a setting was changed, or not
+ * @m: mediated device; its lock is let go of
+ * @err: 0 if it was: then the core's device is made anew at the next open
+ * @count: what a store function returns
+ *
+ * Return: @count or @err.
+ */
+ssize_t trivio_mdev_set_end(struct trivio_mdev *m, int err, size_t count)
 {
 	if (!err)
 		trivio_mdev_dev_drop(m);
+	/* In this context: it has the rights and the file names of whoever sets. */
+	if (!err && !is_net(m))
+		err = trivio_mdev_disk_open(m);
 	mutex_unlock(&m->lock);
 	return err ? err : count;
 }
@@ -102,11 +117,11 @@ static ssize_t name_store(struct device *dev, struct device_attribute *attr,
 		return -EINVAL;
 	if (strchr(s, '/') || strlen(s) + (mark ? 3 : 0) >= IFNAMSIZ)
 		return -EINVAL;
-	err = set_begin(m);
+	err = trivio_mdev_set_begin(m);
 	if (err)
 		return err;
 	strscpy(m->set.name, s);
-	return set_end(m, 0, count);
+	return trivio_mdev_set_end(m, 0, count);
 }
 static DEVICE_ATTR_RW(name);
 
@@ -127,11 +142,11 @@ static ssize_t mac_store(struct device *dev, struct device_attribute *attr,
 
 	if (!mac_pton(buf, mac) || !is_valid_ether_addr(mac))
 		return -EINVAL;
-	err = set_begin(m);
+	err = trivio_mdev_set_begin(m);
 	if (err)
 		return err;
 	ether_addr_copy(m->set.mac, mac);
-	return set_end(m, 0, count);
+	return trivio_mdev_set_end(m, 0, count);
 }
 static DEVICE_ATTR_RW(mac);
 
@@ -153,11 +168,11 @@ static ssize_t _name##_store(struct device *dev, \
 		return err; \
 	if (!(_ok)) \
 		return -EINVAL; \
-	err = set_begin(m); \
+	err = trivio_mdev_set_begin(m); \
 	if (err) \
 		return err; \
 	m->set._name = val; \
-	return set_end(m, 0, count); \
+	return trivio_mdev_set_end(m, 0, count); \
 } \
 static DEVICE_ATTR_RW(_name)
 
@@ -188,11 +203,11 @@ static ssize_t features_store(struct device *dev, struct device_attribute *attr,
 		return err;
 	if (val & ~trivio_mdev_features(m->type))
 		return -EINVAL;
-	err = set_begin(m);
+	err = trivio_mdev_set_begin(m);
 	if (err)
 		return err;
 	m->set.features = val;
-	return set_end(m, 0, count);
+	return trivio_mdev_set_end(m, 0, count);
 }
 static DEVICE_ATTR_RW(features);
 
@@ -213,40 +228,13 @@ static ssize_t doorbell_store(struct device *dev, struct device_attribute *attr,
 	val = sysfs_match_string(doorbell_names, buf);
 	if (val < 0)
 		return val;
-	err = set_begin(m);
+	err = trivio_mdev_set_begin(m);
 	if (err)
 		return err;
 	m->set.doorbell = val;
-	return set_end(m, 0, count);
+	return trivio_mdev_set_end(m, 0, count);
 }
 static DEVICE_ATTR_RW(doorbell);
-
-static const char * const port_names[] = { "netdev", "none" };
-
-static ssize_t port_show(struct device *dev, struct device_attribute *attr,
-			 char *buf)
-{
-	struct trivio_mdev *m = dev_get_drvdata(dev);
-
-	return sysfs_emit(buf, "%s\n", m->set.port);
-}
-
-static ssize_t port_store(struct device *dev, struct device_attribute *attr,
-			  const char *buf, size_t count)
-{
-	struct trivio_mdev *m = dev_get_drvdata(dev);
-	int val, err;
-
-	val = sysfs_match_string(port_names, buf);
-	if (val < 0)
-		return val;
-	err = set_begin(m);
-	if (err)
-		return err;
-	strscpy(m->set.port, port_names[val]);
-	return set_end(m, 0, count);
-}
-static DEVICE_ATTR_RW(port);
 
 static struct attribute *set_attrs[] = {
 	&dev_attr_name.attr,
@@ -282,17 +270,23 @@ struct stat_attr {
 	enum trivio_mdev_stat stat;
 };
 
+static u64 stat_sum(const struct trivio_mdev *m, enum trivio_mdev_stat stat)
+{
+	unsigned long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += per_cpu_ptr(m->stats, cpu)->n[stat];
+	return sum;
+}
+
 static ssize_t stat_show(struct device *dev, struct device_attribute *attr,
 			 char *buf)
 {
 	struct stat_attr *sa = container_of(attr, struct stat_attr, attr);
 	struct trivio_mdev *m = dev_get_drvdata(dev);
-	unsigned long sum = 0;
-	int cpu;
 
-	for_each_possible_cpu(cpu)
-		sum += per_cpu_ptr(m->stats, cpu)->n[sa->stat];
-	return sysfs_emit(buf, "%lu\n", sum);
+	return sysfs_emit(buf, "%llu\n", stat_sum(m, sa->stat));
 }
 
 #define STAT(_name, _stat) \
@@ -316,6 +310,7 @@ STAT(mem_pins, TRIVIO_MDEV_PIN);
 STAT(mem_unpins, TRIVIO_MDEV_UNPIN);
 STAT(mem_pin_failures, TRIVIO_MDEV_PIN_FAIL);
 STAT(mem_unmaps, TRIVIO_MDEV_UNMAP);
+STAT(mem_unmaps_again, TRIVIO_MDEV_UNMAP_AGAIN);
 STAT(mem_holds, TRIVIO_MDEV_HOLD);
 STAT(resets, TRIVIO_MDEV_RESET);
 
@@ -335,10 +330,31 @@ static struct attribute *stat_attrs[] = {
 	&stat_mem_unpins.attr.attr,
 	&stat_mem_pin_failures.attr.attr,
 	&stat_mem_unmaps.attr.attr,
+	&stat_mem_unmaps_again.attr.attr,
 	&stat_mem_holds.attr.attr,
 	&stat_resets.attr.attr,
 	NULL,
 };
+
+/**
+ * trivio_mdev_counter() - a counter as netlink shows it
+ * @dev: the core's device
+ * @i: which
+ * @val: its value
+ *
+ * Return: its name, or NULL if there is none.
+ */
+const char *trivio_mdev_counter(struct trivio_dev *dev, unsigned int i,
+				u64 *val)
+{
+	struct stat_attr *sa;
+
+	if (i >= ARRAY_SIZE(stat_attrs) - 1)
+		return NULL;
+	sa = container_of(stat_attrs[i], struct stat_attr, attr.attr);
+	*val = stat_sum(dev->priv, sa->stat);
+	return sa->attr.attr.name;
+}
 
 static const struct attribute_group stat_group = {
 	.name = "stats",
@@ -347,6 +363,7 @@ static const struct attribute_group stat_group = {
 
 const struct attribute_group *trivio_mdev_groups[] = {
 	&set_group,
+	&trivio_mdev_blk_group,
 	&stat_group,
 	NULL,
 };

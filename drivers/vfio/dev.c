@@ -10,6 +10,7 @@
 #include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
 
+#include <trivio/blk.h>
 #include <trivio/net.h>
 
 #include "mdev.h"
@@ -51,6 +52,7 @@ static const struct trivio_front_ops trivio_mdev_front = {
 	.config_changed = front_config_changed,
 	.needs_reset = front_config_changed,
 	.idle = front_idle,
+	.counter = trivio_mdev_counter,
 };
 
 /**
@@ -80,6 +82,7 @@ static u64 offered(const struct trivio_mdev *m)
 		       BIT_ULL(VIRTIO_NET_F_HASH_REPORT));
 	if (!m->set.mtu)
 		f &= ~BIT_ULL(VIRTIO_NET_F_MTU);
+	f = trivio_mdev_port_features(m, f);
 	/* What needs a control queue goes with it (virtio 1.2, 5.1.3.1). */
 	if (!(f & BIT_ULL(VIRTIO_NET_F_CTRL_VQ)))
 		f &= ~(BIT_ULL(VIRTIO_NET_F_MQ) | BIT_ULL(VIRTIO_NET_F_RSS) |
@@ -92,48 +95,78 @@ static u64 offered(const struct trivio_mdev *m)
 	return f;
 }
 
-static struct trivio_dev *dev_create(struct trivio_mdev *m)
+static struct trivio_dev *net_create(struct trivio_mdev *m,
+				     struct trivio_dev_cfg *cfg)
 {
 	struct trivio_net_cfg net = {
 		.max_pairs = m->set.queues,
 		.mtu = m->set.mtu,
 	};
+	struct trivio_dev *dev;
+	int err;
+
+	memcpy(net.mac, m->set.mac, sizeof(net.mac));
+	cfg->class_cfg = &net;
+	cfg->features = offered(m);
+	cfg->nqueues = 2 * m->set.queues;
+	if (cfg->features & BIT_ULL(VIRTIO_NET_F_CTRL_VQ))
+		cfg->nqueues++;
+	dev = trivio_dev_create(cfg);
+	if (IS_ERR(dev))
+		return dev;
+	err = trivio_mdev_port_attach(m, dev);
+	if (err) {
+		trivio_dev_destroy(dev);
+		return ERR_PTR(err);
+	}
+	return dev;
+}
+
+static struct trivio_dev *blk_create(struct trivio_mdev *m,
+				     struct trivio_dev_cfg *cfg)
+{
+	const struct trivio_mdev_set *s = &m->set;
+	struct trivio_blk_cfg blk = { .read_only = s->read_only };
+	const char *serial = s->serial[0] ? s->serial :
+			     dev_name(mdev_dev(m->mdev));
+	struct trivio_dev *dev;
+	int err;
+
+	err = trivio_mdev_disk_open(m);
+	if (err)
+		return ERR_PTR(err);
+	memcpy(blk.serial, serial, min(sizeof(blk.serial), strlen(serial)));
+	blk.disk = m->disk;
+	cfg->class_cfg = &blk;
+	cfg->nqueues = s->queues;
+	cfg->features = BIT_ULL(VIRTIO_F_VERSION_1) |
+			(s->features & (ROAD_FEATURES |
+					trivio_blk_features(m->disk,
+							    s->read_only,
+							    s->queues)));
+	/* Not the driver's to refuse. */
+	cfg->features |= trivio_blk_features(m->disk, s->read_only, 1) &
+			 BIT_ULL(VIRTIO_BLK_F_RO);
+	dev = trivio_dev_create(cfg);
+	if (!IS_ERR(dev))
+		m->disk = NULL;
+	return dev;
+}
+
+static int dev_make(struct trivio_mdev *m)
+{
 	struct trivio_dev_cfg cfg = {
 		.name = m->set.name,
 		.class = m->type->class,
 		.front = &trivio_mdev_front,
 		.priv = m,
 		.queue_max = m->set.ring,
-		.features = offered(m),
 	};
-
-	if (is_net(m)) {
-		memcpy(net.mac, m->set.mac, sizeof(net.mac));
-		cfg.class_cfg = &net;
-		cfg.nqueues = 2 * m->set.queues;
-		if (cfg.features & BIT_ULL(VIRTIO_NET_F_CTRL_VQ))
-			cfg.nqueues++;
-	} else {
-		cfg.nqueues = m->set.queues;
-	}
-	return trivio_dev_create(&cfg);
-}
-
-static int dev_make(struct trivio_mdev *m)
-{
 	struct trivio_dev *dev;
-	int err;
 
-	dev = dev_create(m);
+	dev = is_net(m) ? net_create(m, &cfg) : blk_create(m, &cfg);
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
-	if (is_net(m) && !strcmp(m->set.port, "netdev")) {
-		err = trivio_port_netdev_create(dev, dev->name);
-		if (err) {
-			trivio_dev_destroy(dev);
-			return err;
-		}
-	}
 	m->dev = dev;
 	m->nqueues = dev->nqueues;
 	m->nvectors = dev->nqueues + 1;
@@ -142,8 +175,8 @@ static int dev_make(struct trivio_mdev *m)
 
 static u32 class_code(const struct trivio_mdev *m)
 {
-	/* Network, Ethernet; mass storage, other (PCI code and id assignment) */
-	return is_net(m) ? 0x020000 : 0x018000;
+	/* Ethernet; SCSI, as QEMU's virtio-blk says, for firmware's sake. */
+	return is_net(m) ? 0x020000 : 0x010000;
 }
 
 /**
@@ -209,6 +242,18 @@ void trivio_mdev_dev_close(struct trivio_mdev *m)
 	trivio_mdev_dma_close(m);
 	trivio_worker_put(m->worker);
 	m->worker = NULL;
+}
+
+/**
+ * trivio_mdev_dev_sync() - wait for requests that were popped before
+ * @m: mediated device that is open
+ *
+ * Context: may sleep for as long as a disk takes.
+ */
+void trivio_mdev_dev_sync(struct trivio_mdev *m)
+{
+	if (!is_net(m))
+		trivio_blk_sync(m->dev);
 }
 
 /**

@@ -7,13 +7,11 @@
  * the address and parks its queue; a work item pins the page, and what lies
  * around it, and wakes the queues.
  *
- * dma_unmap: the container (vfio_iommu_type1.c, vfio_dma_do_unmap()) tells us
- * until nothing is pinned in the range, and after ten times without success it
- * panics the host. Pins that come back between two calls must therefore be put off:
- * a range that is announced again and again is held for a while.
+ * unmap.c says how pins are given back when the container unmaps memory.
  */
 #include <linux/highmem.h>
 #include <linux/iommu.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -28,17 +26,19 @@
 /* While a VMM pre-copies: what is pinned counts as dirty again and again. */
 #define SMALL_PAGES	256
 
-/* Unmaps of one range in a row before its pins are put off, and how long. */
-#define HOLD_CALLS	3
-#define HOLD_ROW	msecs_to_jiffies(50)
-#define HOLD_TIME	msecs_to_jiffies(100)
-/* How long a ring that lost its memory waits for it to come back. */
-#define RING_WAIT	HZ
+/* How long who lost its memory waits for it to come back, and how often it looks. */
+#define GAP_WAIT	HZ
+#define GAP_LOOK	msecs_to_jiffies(20)
+
+/* Rounds of eviction in which no queue got on: more are no use. */
+#define THRASH_MAX	64
 
 static unsigned int max_pinned = 65536;
 module_param(max_pinned, uint, 0644);
 MODULE_PARM_DESC(max_pinned,
 		 "most pages a device keeps pinned beside its rings (65536)");
+
+static struct lock_class_key mem_key;
 
 /**
  * struct block - neighbouring pages, some of them pinned
@@ -65,72 +65,47 @@ static struct trivio_mdev *mem_mdev(struct trivio_mem *mem)
 	return container_of(mem, struct trivio_mdev, dma.mem);
 }
 
-/* --- holding off pins --------------------------------------------------- */
+/* --- memory that comes and goes ----------------------------------------- */
 
-/* Is any of [first, last] being unmapped right now, or @ago jiffies ago? */
-static bool recently(struct trivio_mdev_dma *d, u64 first, u64 last,
-		     unsigned int calls, unsigned long ago)
+/* Was any of [first, last] unmapped a moment ago? */
+static bool gap_recent(struct trivio_mdev_dma *d, u64 first, u64 last)
 {
 	unsigned long flags;
 	bool hit = false;
 	int i;
 
 	spin_lock_irqsave(&d->want_lock, flags);
-	for (i = 0; i < TRIVIO_MDEV_HOLDS && !hit; i++) {
-		struct trivio_mdev_hold *h = &d->hold[i];
+	for (i = 0; i < TRIVIO_MDEV_GAPS && !hit; i++) {
+		struct trivio_mdev_gap *g = &d->gap[i];
 
-		hit = h->calls >= calls && first <= h->last &&
-		      last >= h->first && time_before(jiffies, h->time + ago);
+		hit = g->used && first <= g->last && last >= g->first &&
+		      time_before(jiffies, g->time + GAP_WAIT);
 	}
 	spin_unlock_irqrestore(&d->want_lock, flags);
 	return hit;
 }
 
-static bool held(struct trivio_mdev_dma *d, u64 first, u64 last)
+static void gap_note(struct trivio_mdev_dma *d, u64 first, u64 last)
 {
-	return recently(d, first, last, HOLD_CALLS, HOLD_TIME);
-}
-
-static void hold_note(struct trivio_mdev_dma *d, u64 first, u64 last)
-{
-	struct trivio_mdev_hold *h, *oldest = &d->hold[0];
+	struct trivio_mdev_gap *g, *oldest = &d->gap[0];
 	unsigned long flags;
 	int i;
 
 	spin_lock_irqsave(&d->want_lock, flags);
-	for (i = 0; i < TRIVIO_MDEV_HOLDS; i++) {
-		h = &d->hold[i];
-		if (h->calls && h->first == first && h->last == last)
-			goto found;
-		if (!h->calls || (oldest->calls &&
-				  time_before(h->time, oldest->time)))
-			oldest = h;
+	for (i = 0; i < TRIVIO_MDEV_GAPS; i++) {
+		g = &d->gap[i];
+		if (g->used && g->first == first && g->last == last) {
+			oldest = g;
+			break;
+		}
+		if (!g->used || (oldest->used &&
+				 time_before(g->time, oldest->time)))
+			oldest = g;
 	}
-	h = oldest;
-	h->first = first;
-	h->last = last;
-	h->calls = 0;
-found:
-	if (h->calls && time_after(jiffies, h->time + HOLD_ROW))
-		h->calls = 0;
-	h->calls++;
-	h->time = jiffies;
-	spin_unlock_irqrestore(&d->want_lock, flags);
-}
-
-/* Count the time from when the range was given up, however long that took. */
-static void hold_renew(struct trivio_mdev_dma *d, u64 first, u64 last)
-{
-	unsigned long flags;
-	int i;
-
-	spin_lock_irqsave(&d->want_lock, flags);
-	for (i = 0; i < TRIVIO_MDEV_HOLDS; i++) {
-		struct trivio_mdev_hold *h = &d->hold[i];
-
-		if (h->calls && h->first == first && h->last == last)
-			h->time = jiffies;
-	}
+	oldest->used = true;
+	oldest->first = first;
+	oldest->last = last;
+	oldest->time = jiffies;
 	spin_unlock_irqrestore(&d->want_lock, flags);
 }
 
@@ -142,6 +117,51 @@ static void work_in(struct trivio_mdev_dma *d, unsigned long delay)
 	if (!d->closing)
 		mod_delayed_work(system_unbound_wq, &d->work, delay);
 	spin_unlock_irqrestore(&d->want_lock, flags);
+}
+
+/* --- calls into the container -------------------------------------------- */
+
+static void call_begin(struct trivio_mdev_dma *d)
+{
+	WRITE_ONCE(d->call_time, jiffies);
+	atomic_inc(&d->calls);
+}
+
+static void call_end(struct trivio_mdev_dma *d)
+{
+	WRITE_ONCE(d->call_time, jiffies);
+	atomic_dec(&d->calls);
+}
+
+static int pin(struct trivio_mdev *m, u64 iova, unsigned int n, int prot,
+	       struct page **page)
+{
+	int got;
+
+	call_begin(&m->dma);
+	got = vfio_pin_pages(&m->vdev, iova, n, prot, page);
+	call_end(&m->dma);
+	return got;
+}
+
+static void unpin(struct trivio_mdev *m, u64 iova, unsigned int n)
+{
+	call_begin(&m->dma);
+	vfio_unpin_pages(&m->vdev, iova, n);
+	call_end(&m->dma);
+}
+
+/**
+ * trivio_mdev_dma_stuck() - do pins or unpins of ours make no progress
+ * @m: mediated device
+ * @time: jiffies without any
+ *
+ * Return: whether one is under way and none began or ended for so long.
+ */
+bool trivio_mdev_dma_stuck(struct trivio_mdev *m, unsigned long time)
+{
+	return atomic_read(&m->dma.calls) &&
+	       time_after(jiffies, READ_ONCE(m->dma.call_time) + time);
 }
 
 /* --- look-up ------------------------------------------------------------ */
@@ -235,7 +255,7 @@ static void block_unpin(struct trivio_mdev *m, struct block *b)
 			continue;
 		while (i + n < BLOCK_PAGES && b->page[i + n])
 			n++;
-		vfio_unpin_pages(&m->vdev, b->iova + ((u64)i << PAGE_SHIFT), n);
+		unpin(m, b->iova + ((u64)i << PAGE_SHIFT), n);
 	}
 	m->dma.pinned -= b->npinned;
 	trivio_mdev_count(m, TRIVIO_MDEV_UNPIN, b->npinned);
@@ -261,24 +281,76 @@ static void blocks_free(struct trivio_mdev *m, struct list_head *list)
 	}
 }
 
-/* Make room for one more block; second chance for those in use. */
-static void evict(struct trivio_mdev *m)
+/*
+ * Wait until nothing uses what was taken out of the cache, requests that a disk
+ * still has included.
+ */
+static void quiesce(struct trivio_mdev *m)
 {
 	struct trivio_mdev_dma *d = &m->dma;
+
+	lockdep_assert_held(&d->lock);
+	mutex_lock(&d->mem.lock);
+	WRITE_ONCE(d->mem.gen, trivio_mem_gen());
+	trivio_mem_sync(&d->mem);
+	mutex_unlock(&d->mem.lock);
+	trivio_mdev_dev_sync(m);
+}
+
+static unsigned long cache_max(const struct trivio_mdev_dma *d)
+{
 	unsigned long max = d->small ? SMALL_PAGES :
 			    max(READ_ONCE(max_pinned), 2u * BLOCK_PAGES);
+
+	return min(max, d->room);
+}
+
+/* Has any queue got on since the last eviction? */
+static bool progress(struct trivio_mdev *m)
+{
+	struct trivio_mdev_dma *d = &m->dma;
+	u64 sum = 0;
+	u16 i;
+
+	for (i = 0; i < m->nqueues; i++)
+		sum += READ_ONCE(m->dev->queue[i].stat[TRIVIO_STAT_CHAINS]);
+	if (sum == d->chains)
+		return false;
+	d->chains = sum;
+	return true;
+}
+
+/*
+ * Make room for @n more pages; second chance for those in use. One request may
+ * need more pages than the cache should hold: then it grows, up to what is
+ * allowed, and at that bound gives up after a while with -ENOBUFS.
+ */
+static int evict(struct trivio_mdev *m, unsigned int n)
+{
+	struct trivio_mdev_dma *d = &m->dma;
+	unsigned long max = cache_max(d), gone = 0, goal;
 	struct block *b, *next;
 	LIST_HEAD(list);
-	unsigned long gone = 0;
 	int round;
 
 	lockdep_assert_held(&d->lock);
-	if (d->pinned + BLOCK_PAGES <= max)
-		return;
+	if (d->pinned + n <= max)
+		return 0;
+	if (progress(m)) {
+		d->thrash = 0;
+	} else {
+		if (d->pinned + n <= min(d->room, READ_ONCE(max_pinned)))
+			return 0;
+		if (++d->thrash > THRASH_MAX) {
+			d->thrash = 0;
+			return -ENOBUFS;
+		}
+	}
 	/* An eighth at a time, so that the wait below is rare. */
-	for (round = 0; round < 2 && gone < max / 8; round++) {
+	goal = max(d->pinned + n - max, max / 8);
+	for (round = 0; round < 2 && gone < goal; round++) {
 		list_for_each_entry_safe(b, next, &d->lru, lru) {
-			if (gone >= max / 8)
+			if (gone >= goal)
 				break;
 			if (b->used && !round) {
 				b->used = false;
@@ -288,11 +360,9 @@ static void evict(struct trivio_mdev *m)
 			block_remove(d, b, &list);
 		}
 	}
-	mutex_lock(&d->mem.lock);
-	WRITE_ONCE(d->mem.gen, trivio_mem_gen());
-	trivio_mem_sync(&d->mem);
-	mutex_unlock(&d->mem.lock);
+	quiesce(m);
 	blocks_free(m, &list);
+	return 0;
 }
 
 static struct block *block_get(struct trivio_mdev_dma *d, u64 addr)
@@ -339,19 +409,25 @@ static int pin_range(struct trivio_mdev *m, struct block *b, unsigned int i,
 	u8 perm = TRIVIO_RW;
 	int got;
 
-	got = vfio_pin_pages(&m->vdev, iova, n, IOMMU_READ | IOMMU_WRITE, page);
+	got = pin(m, iova, n, IOMMU_READ | IOMMU_WRITE, page);
 	if (got == -EPERM) {
 		perm = TRIVIO_RO;
-		got = vfio_pin_pages(&m->vdev, iova, n, IOMMU_READ, page);
+		got = pin(m, iova, n, IOMMU_READ, page);
 	}
 	if (got < 0)
 		return got;
-	if (WARN_ON_ONCE(got != n)) {
-		vfio_unpin_pages(&m->vdev, iova, got);
-		return -EFAULT;
-	}
 	block_set(m, b, i, page, n, perm);
 	return 0;
+}
+
+static void block_drop_empty(struct trivio_mdev_dma *d, struct block *b)
+{
+	lockdep_assert_held(&d->lock);
+	if (b->npinned)
+		return;
+	xa_erase(&d->blocks, b->iova >> BLOCK_SHIFT);
+	list_del(&b->lru);
+	kfree_rcu(b, rcu);
 }
 
 /*
@@ -363,28 +439,50 @@ static int pin_one(struct trivio_mdev *m, u64 addr)
 	struct trivio_mdev_dma *d = &m->dma;
 	unsigned int i = addr >> PAGE_SHIFT & (BLOCK_PAGES - 1);
 	struct block *b;
+	bool whole;
 	int err;
 
 	lockdep_assert_held(&d->lock);
-	evict(m);
+	b = xa_load(&d->blocks, addr >> BLOCK_SHIFT);
+	if (b && b->page[i])
+		return 0;
+	whole = !b && !d->small && d->room >= 2 * BLOCK_PAGES;
+	err = evict(m, whole ? BLOCK_PAGES : 1);
+	if (err)
+		return err;
 	b = block_get(d, addr);
 	if (!b)
 		return -ENOMEM;
-	if (b->page[i])
-		return 0;
-	if (!b->npinned && !d->small && !held(d, b->iova, b->iova +
-				 (1ull << BLOCK_SHIFT) - 1) &&
-	    !pin_range(m, b, 0, BLOCK_PAGES))
-		return 0;
-	err = pin_range(m, b, i, 1);
-	if (err) {
-		trivio_mdev_count(m, TRIVIO_MDEV_PIN_FAIL, 1);
-		if (!b->npinned) {
-			xa_erase(&d->blocks, addr >> BLOCK_SHIFT);
-			list_del(&b->lru);
-			kfree_rcu(b, rcu);
-		}
+	whole = whole && !b->npinned &&
+		!trivio_mdev_unmapping(m, b->iova, b->iova +
+				       (1ull << BLOCK_SHIFT) - 1);
+	err = whole ? pin_range(m, b, 0, BLOCK_PAGES) : -EAGAIN;
+	if (err == -ENOMEM)
+		d->room = d->pinned + BLOCK_PAGES - 1;
+	if (err)
+		err = pin_range(m, b, i, 1);
+	if (err)
+		block_drop_empty(d, b);
+	return err;
+}
+
+/*
+ * The same within the client's RLIMIT_MEMLOCK, which is learned by running into
+ * it: from then on the cache stays below, as the container logs every attempt.
+ */
+static int pin_limited(struct trivio_mdev *m, u64 addr)
+{
+	struct trivio_mdev_dma *d = &m->dma;
+	int err;
+
+	lockdep_assert_held(&d->lock);
+	err = pin_one(m, addr);
+	while (err == -ENOMEM && d->pinned) {
+		d->room = d->pinned;
+		err = pin_one(m, addr);
 	}
+	if (err)
+		trivio_mdev_count(m, TRIVIO_MDEV_PIN_FAIL, 1);
 	return err;
 }
 
@@ -434,19 +532,23 @@ static void dma_work(struct work_struct *work)
 
 	while (want_next(d, &at, &addr)) {
 		mutex_lock(&d->lock);
-		if (held(d, addr, addr + PAGE_SIZE - 1)) {
+		/* When it is over we are called again. */
+		if (trivio_mdev_unmapping(m, addr, addr + PAGE_SIZE - 1)) {
 			trivio_mdev_count(m, TRIVIO_MDEV_HOLD, 1);
-			later = true;
 			mutex_unlock(&d->lock);
 			continue;
 		}
-		err = pin_one(m, addr);
+		err = pin_limited(m, addr);
 		mutex_unlock(&d->lock);
-		want_done(d, addr, err);
+		/* Gone for a moment, as when a VMM splits a memory region? */
+		if (err == -EINVAL && gap_recent(d, addr, addr))
+			later = true;
+		else
+			want_done(d, addr, err);
 		cond_resched();
 	}
 	if (later)
-		work_in(d, HOLD_TIME);
+		work_in(d, GAP_LOOK);
 	trivio_mem_retry(&d->mem);
 }
 
@@ -462,11 +564,11 @@ static int ring_pin(struct trivio_mdev *m, u64 iova, unsigned int npages,
 		unsigned int n = min_t(unsigned int, npages - done,
 				       VFIO_PIN_PAGES_MAX_ENTRIES);
 
-		got = vfio_pin_pages(&m->vdev, iova + ((u64)done << PAGE_SHIFT),
-				     n, prot, pages + done);
+		got = pin(m, iova + ((u64)done << PAGE_SHIFT), n, prot,
+			  pages + done);
 		if (got < 0) {
 			if (done)
-				vfio_unpin_pages(&m->vdev, iova, done);
+				unpin(m, iova, done);
 			return got;
 		}
 		done += got;
@@ -488,9 +590,8 @@ static int dma_map(struct trivio_mem *mem, u64 addr, size_t len, u32 perm,
 	memset(map, 0, sizeof(*map));
 	if (!len || last < addr)
 		return -EINVAL;
-	if (held(d, first, last)) {
+	if (trivio_mdev_unmapping(m, first, last)) {
 		trivio_mdev_count(m, TRIVIO_MDEV_HOLD, 1);
-		work_in(d, HOLD_TIME);
 		return -EAGAIN;
 	}
 	npages = (last >> PAGE_SHIFT) - (first >> PAGE_SHIFT) + 1;
@@ -515,13 +616,13 @@ static int dma_map(struct trivio_mem *mem, u64 addr, size_t len, u32 perm,
 	return 0;
 
 err_unpin:
-	vfio_unpin_pages(&m->vdev, first, npages);
+	unpin(m, first, npages);
+	trivio_mdev_count(m, TRIVIO_MDEV_UNPIN, npages);
 err_free:
 	kvfree(map->pages);
 	memset(map, 0, sizeof(*map));
-	/* Gone for a moment, as when a VMM splits a memory region? */
-	if (err != -ENOMEM && recently(d, first, last, 1, RING_WAIT)) {
-		work_in(d, HOLD_TIME);
+	if (err != -ENOMEM && gap_recent(d, first, last)) {
+		work_in(d, GAP_LOOK);
 		return -EAGAIN;
 	}
 	return err;
@@ -534,7 +635,7 @@ static void dma_unmap_ring(struct trivio_mem *mem, struct trivio_mapping *map)
 	if (!map->pages)
 		return;
 	vunmap(map->vmap);
-	vfio_unpin_pages(&m->vdev, map->priv, map->npages);
+	unpin(m, map->priv, map->npages);
 	trivio_mdev_count(m, TRIVIO_MDEV_UNPIN, map->npages);
 	kvfree(map->pages);
 	memset(map, 0, sizeof(*map));
@@ -551,36 +652,53 @@ static const struct trivio_mem_ops dma_mem_ops = {
 /* --- what VFIO says ----------------------------------------------------- */
 
 /**
- * trivio_mdev_dma_unmap() - the container is about to unmap a range
+ * trivio_mdev_dma_let_go() - unpin everything in a range
  * @m: mediated device
- * @iova: first address
- * @len: bytes
+ * @first: first address
+ * @last: last address
  *
- * On return nothing of it is pinned or touched.
+ * On return nothing of it is pinned or touched. Pins of it must be kept from
+ * coming back, see trivio_mdev_unmapping().
  *
- * Context: may sleep; the container's device_list_lock is held.
+ * Context: may sleep, for as long as a disk takes; the work item of unmap.c.
  */
-void trivio_mdev_dma_unmap(struct trivio_mdev *m, u64 iova, u64 len)
+void trivio_mdev_dma_let_go(struct trivio_mdev *m, u64 first, u64 last)
 {
 	struct trivio_mdev_dma *d = &m->dma;
-	u64 last = iova + len - 1;
 	struct block *b;
-	unsigned long at;
+	unsigned long at, flags;
 	LIST_HEAD(list);
+	bool open;
 
-	trivio_mdev_count(m, TRIVIO_MDEV_UNMAP, 1);
+	/* While this runs a close waits, so the core's device stays. */
+	spin_lock_irqsave(&d->want_lock, flags);
+	open = !d->closing;
+	spin_unlock_irqrestore(&d->want_lock, flags);
+
 	mutex_lock(&d->lock);
-	hold_note(d, iova, last);
-	xa_for_each_range(&d->blocks, at, b, iova >> BLOCK_SHIFT,
+	xa_for_each_range(&d->blocks, at, b, first >> BLOCK_SHIFT,
 			  last >> BLOCK_SHIFT)
 		block_remove(d, b, &list);
 	/* A ring may be about to be mapped: the core's locks know, we don't. */
-	trivio_mem_invalidate(&d->mem, iova, last);
+	trivio_mem_invalidate(&d->mem, first, last);
+	if (open && !list_empty(&list))
+		trivio_mdev_dev_sync(m);
 	blocks_free(m, &list);
-	hold_renew(d, iova, last);
 	mutex_unlock(&d->lock);
-	/* Rings that had to let go try again, once the range is back. */
-	work_in(d, HOLD_TIME);
+}
+
+/**
+ * trivio_mdev_dma_mapped() - an unmap is over; there may be new mappings
+ * @m: mediated device
+ * @first: first address
+ * @last: last address
+ *
+ * Queues that had to let go try again.
+ */
+void trivio_mdev_dma_mapped(struct trivio_mdev *m, u64 first, u64 last)
+{
+	gap_note(&m->dma, first, last);
+	work_in(&m->dma, 0);
 }
 
 /**
@@ -599,12 +717,8 @@ void trivio_mdev_dma_drop(struct trivio_mdev *m)
 	mutex_lock(&d->lock);
 	xa_for_each(&d->blocks, at, b)
 		block_remove(d, b, &list);
-	if (!list_empty(&list)) {
-		mutex_lock(&d->mem.lock);
-		WRITE_ONCE(d->mem.gen, trivio_mem_gen());
-		trivio_mem_sync(&d->mem);
-		mutex_unlock(&d->mem.lock);
-	}
+	if (!list_empty(&list))
+		quiesce(m);
 	blocks_free(m, &list);
 	mutex_unlock(&d->lock);
 }
@@ -645,7 +759,13 @@ void trivio_mdev_dma_init(struct trivio_mdev *m)
 	INIT_LIST_HEAD(&d->lru);
 	INIT_DELAYED_WORK(&d->work, dma_work);
 	d->closing = true;
+	trivio_mdev_unmap_init(m);
 	trivio_mem_init(&d->mem, TRIVIO_MEM_KERNEL, &dma_mem_ops, m, 1);
+	/*
+	 * Pins are made and given back below it, and the container then takes
+	 * an mmap_lock; vDPA takes its own below one.
+	 */
+	lockdep_set_class(&d->mem.lock, &mem_key);
 }
 
 /**
@@ -654,6 +774,7 @@ void trivio_mdev_dma_init(struct trivio_mdev *m)
  */
 void trivio_mdev_dma_exit(struct trivio_mdev *m)
 {
+	trivio_mdev_unmap_close(m);
 	trivio_mem_exit(&m->dma.mem);
 	xa_destroy(&m->dma.blocks);
 }
@@ -668,9 +789,13 @@ void trivio_mdev_dma_open(struct trivio_mdev *m)
 
 	spin_lock_irq(&d->want_lock);
 	memset(d->want, 0, sizeof(d->want));
-	memset(d->hold, 0, sizeof(d->hold));
+	memset(d->gap, 0, sizeof(d->gap));
 	d->closing = false;
 	spin_unlock_irq(&d->want_lock);
+	mutex_lock(&d->lock);
+	d->room = ULONG_MAX;
+	d->thrash = 0;
+	mutex_unlock(&d->lock);
 }
 
 /**
@@ -687,5 +812,6 @@ void trivio_mdev_dma_close(struct trivio_mdev *m)
 	d->closing = true;
 	spin_unlock_irq(&d->want_lock);
 	cancel_delayed_work_sync(&d->work);
+	trivio_mdev_unmap_close(m);
 	trivio_mdev_dma_drop(m);
 }

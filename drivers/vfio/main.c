@@ -10,6 +10,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 
+#include <trivio/blk.h>
 #include <trivio/net.h>
 
 #include "mdev.h"
@@ -38,9 +39,31 @@ static struct trivio_mdev_type type_net_mq = {
 	.text = "virtio 1.x network function, 4 queue pairs by default",
 };
 
+static struct trivio_mdev_type type_blk = {
+	.type = {
+		.sysfs_name = "blk",
+		.pretty_name = "trivio virtio-blk, one queue",
+	},
+	.class = &trivio_blk_class,
+	.queues = 1,
+	.text = "virtio 1.x block function: a memory disk, a file or a block device",
+};
+
+static struct trivio_mdev_type type_blk_mq = {
+	.type = {
+		.sysfs_name = "blk-mq",
+		.pretty_name = "trivio virtio-blk, several queues",
+	},
+	.class = &trivio_blk_class,
+	.queues = 4,
+	.text = "virtio 1.x block function, 4 queues by default",
+};
+
 static struct mdev_type *types[] = {
 	&type_net.type,
 	&type_net_mq.type,
+	&type_blk.type,
+	&type_blk_mq.type,
 };
 
 int trivio_mdev_vdev_init(struct vfio_device *vdev)
@@ -69,6 +92,8 @@ void trivio_mdev_vdev_release(struct vfio_device *vdev)
 	struct trivio_mdev *m = to_trivio_mdev(vdev);
 
 	trivio_mdev_dma_exit(m);
+	trivio_mdev_disk_drop(m);
+	trivio_mdev_port_drop(m);
 	kfree(m->mig);
 	free_percpu(m->stats);
 }

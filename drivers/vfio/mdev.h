@@ -4,12 +4,14 @@
  * virtio PCI function for VFIO and one struct trivio_dev for the core.
  *
  * Locks, in the order in which they are taken:
- *   vfio's group and device set locks (open, close), or the type1 container's
- *   device_list_lock (dma_unmap)
+ *   vfio's group and device set locks (open, close)
  *   &trivio_mdev.lock
  *   &trivio_mdev_dma.lock
  *   the core's locks (device, memory, queue)
- *   the type1 container's own lock (pin, unpin), and mmap_lock below it
+ *   the type1 container's own lock (pin, unpin), then its device_list_lock,
+ *   and mmap_lock
+ * dma_unmap runs with device_list_lock held, so it takes none of these; a work
+ * item does what it asks (unmap.c).
  * The fault handler of the doorbell pages runs below all of these (a guest may
  * name a doorbell page as DMA target), so it takes none of them.
  */
@@ -21,6 +23,8 @@
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/vfio.h>
+#include <linux/virtio_blk.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
@@ -28,6 +32,7 @@
 
 #include "pci_cfg.h"
 
+struct trivio_disk;
 struct trivio_mdev;
 
 /* Region index in bits 40 and up of a file offset, as vfio-pci has it. */
@@ -76,6 +81,8 @@ enum trivio_doorbell {
  * @TRIVIO_MDEV_UNPIN: pages unpinned
  * @TRIVIO_MDEV_PIN_FAIL: pins refused
  * @TRIVIO_MDEV_UNMAP: unmap notifications of the container
+ * @TRIVIO_MDEV_UNMAP_AGAIN: notifications that were left for the container to
+ *	repeat, because it waited for itself
  * @TRIVIO_MDEV_HOLD: pins put off because their range is being unmapped
  * @TRIVIO_MDEV_RESET: resets, all causes
  * @TRIVIO_MDEV_STAT_NR: number of counters
@@ -96,6 +103,7 @@ enum trivio_mdev_stat {
 	TRIVIO_MDEV_UNPIN,
 	TRIVIO_MDEV_PIN_FAIL,
 	TRIVIO_MDEV_UNMAP,
+	TRIVIO_MDEV_UNMAP_AGAIN,
 	TRIVIO_MDEV_HOLD,
 	TRIVIO_MDEV_RESET,
 	TRIVIO_MDEV_STAT_NR,
@@ -128,8 +136,13 @@ struct trivio_mdev_type {
  * @ring: largest ring
  * @features: feature bits to offer
  * @doorbell: way of notification
- * @port: net: "netdev" or "none"
- * @disk: blk: what holds the sectors
+ * @port: net: where frames go (port.c)
+ * @disk: blk: "ram", "null", or the path of a file or block device
+ * @capacity: blk: bytes of "ram" and "null"
+ * @block_size: blk: logical block, bytes
+ * @read_only: blk: no writes
+ * @direct_io: blk: a file is read and written past the page cache
+ * @serial: blk: answer to GET_ID; empty for the name
  */
 struct trivio_mdev_set {
 	char name[TRIVIO_NAME_MAX];
@@ -139,8 +152,13 @@ struct trivio_mdev_set {
 	u16 ring;
 	u64 features;
 	enum trivio_doorbell doorbell;
-	char port[16];
+	char port[32];
 	char disk[256];
+	u64 capacity;
+	u32 block_size;
+	bool read_only;
+	bool direct_io;
+	char serial[VIRTIO_BLK_ID_BYTES + 1];
 };
 
 /**
@@ -200,16 +218,44 @@ struct trivio_mdev_irq {
 	struct trivio_trigger __rcu *req;
 };
 
-/* Container unmaps remembered, to put off pins that come too soon. */
-#define TRIVIO_MDEV_HOLDS	8
+/* Unmapped ranges remembered: who uses one waits for it to come back. */
+#define TRIVIO_MDEV_GAPS	8
 /* Pages whose pin queues wait for. */
 #define TRIVIO_MDEV_WANTS	32
 
-struct trivio_mdev_hold {
+struct trivio_mdev_gap {
 	u64 first;
 	u64 last;
 	unsigned long time;
-	unsigned int calls;
+	bool used;
+};
+
+/**
+ * struct trivio_unmap - a system call that unmaps memory of one device
+ * @node: on the list of all; this and what follows under unmap.c's lock
+ * @job: on &trivio_mdev_dma.jobs while @busy
+ * @users: the file that tells of its end, and the job
+ * @m: device; constant
+ * @task: thread; constant; NULL for &trivio_mdev_dma.spare
+ * @first: first address that must not be pinned
+ * @last: last one
+ * @job_first: first address to let go of
+ * @job_last: last one
+ * @busy: the job is queued or runs
+ * @left: calls that returned before the job was done
+ */
+struct trivio_unmap {
+	struct list_head node;
+	struct list_head job;
+	refcount_t users;
+	struct trivio_mdev *m;
+	const struct task_struct *task;
+	u64 first;
+	u64 last;
+	u64 job_first;
+	u64 job_last;
+	bool busy;
+	unsigned int left;
 };
 
 struct trivio_mdev_want {
@@ -226,9 +272,18 @@ struct trivio_mdev_want {
  * @lru: blocks, oldest use last; under @lock
  * @pinned: pages in the cache; under @lock
  * @small: keep the cache small, for the dirty log's sake; under @lock
+ * @room: pages that the client's RLIMIT_MEMLOCK seems to allow; under @lock
+ * @chains: chains completed by all queues at the last eviction; under @lock
+ * @thrash: evictions since any was; under @lock
  * @want: pages to pin; under @want_lock
- * @hold: recent unmaps; under @want_lock
+ * @gap: recent unmaps; under @want_lock
  * @want_lock: innermost; any context
+ * @calls: pins and unpins under way in the container
+ * @call_time: jiffies when one began or ended
+ * @jobs: ranges to let go of (unmap.c)
+ * @unmap_work: does it
+ * @unmapped: woken when it has
+ * @spare: in use when there was no memory for a better one
  * @work: pins what is wanted and wakes the queues
  * @closing: no more pins; under @want_lock
  * @rings: ring areas pinned now, for showing; atomic
@@ -240,9 +295,18 @@ struct trivio_mdev_dma {
 	struct list_head lru;
 	unsigned long pinned;
 	bool small;
+	unsigned long room;
+	u64 chains;
+	unsigned int thrash;
 	struct trivio_mdev_want want[TRIVIO_MDEV_WANTS];
-	struct trivio_mdev_hold hold[TRIVIO_MDEV_HOLDS];
-	spinlock_t want_lock; /* want, hold, closing */
+	struct trivio_mdev_gap gap[TRIVIO_MDEV_GAPS];
+	spinlock_t want_lock; /* want, gap, closing */
+	atomic_t calls;
+	unsigned long call_time;
+	struct list_head jobs;
+	struct work_struct unmap_work;
+	wait_queue_head_t unmapped;
+	struct trivio_unmap spare;
 	struct delayed_work work;
 	bool closing;
 	atomic_t rings;
@@ -288,6 +352,8 @@ struct trivio_mdev_bell {
  * @set: settings; fixed while @open
  * @open: a VFIO client has it open
  * @dev: the core's device; made at the first open, kept until a setting changes
+ * @disk: blk: opened when its setting was written, until @dev takes it over
+ * @port: net: socket that its setting names, or NULL
  * @worker: serves what needs a thread (control queue, blk)
  * @nqueues: queues of @dev
  * @nvectors: MSI-X vectors
@@ -315,6 +381,8 @@ struct trivio_mdev {
 	struct trivio_mdev_set set;
 	bool open;
 	struct trivio_dev *dev;
+	struct trivio_disk *disk;
+	struct file *port;
 	struct trivio_worker *worker;
 	u16 nqueues;
 	u16 nvectors;
@@ -353,11 +421,28 @@ void trivio_mdev_vdev_release(struct vfio_device *vdev);
 /* attrs.c */
 extern const struct attribute_group *trivio_mdev_groups[];
 void trivio_mdev_defaults(struct trivio_mdev *m);
+const char *trivio_mdev_counter(struct trivio_dev *dev, unsigned int i,
+				u64 *val);
+int trivio_mdev_set_begin(struct trivio_mdev *m);
+ssize_t trivio_mdev_set_end(struct trivio_mdev *m, int err, size_t count);
+
+/* attrs_blk.c */
+extern const struct attribute_group trivio_mdev_blk_group;
+void trivio_mdev_blk_defaults(struct trivio_mdev *m);
+int trivio_mdev_disk_open(struct trivio_mdev *m);
+void trivio_mdev_disk_drop(struct trivio_mdev *m);
+
+/* port.c */
+extern struct device_attribute dev_attr_port;
+u64 trivio_mdev_port_features(const struct trivio_mdev *m, u64 features);
+int trivio_mdev_port_attach(struct trivio_mdev *m, struct trivio_dev *dev);
+void trivio_mdev_port_drop(struct trivio_mdev *m);
 
 /* dev.c */
 int trivio_mdev_dev_open(struct trivio_mdev *m);
 void trivio_mdev_dev_close(struct trivio_mdev *m);
 void trivio_mdev_dev_drop(struct trivio_mdev *m);
+void trivio_mdev_dev_sync(struct trivio_mdev *m);
 u64 trivio_mdev_features(const struct trivio_mdev_type *type);
 
 /* ops.c */
@@ -392,9 +477,17 @@ void trivio_mdev_dma_init(struct trivio_mdev *m);
 void trivio_mdev_dma_exit(struct trivio_mdev *m);
 void trivio_mdev_dma_open(struct trivio_mdev *m);
 void trivio_mdev_dma_close(struct trivio_mdev *m);
-void trivio_mdev_dma_unmap(struct trivio_mdev *m, u64 iova, u64 len);
+void trivio_mdev_dma_let_go(struct trivio_mdev *m, u64 first, u64 last);
+void trivio_mdev_dma_mapped(struct trivio_mdev *m, u64 first, u64 last);
+bool trivio_mdev_dma_stuck(struct trivio_mdev *m, unsigned long time);
 void trivio_mdev_dma_drop(struct trivio_mdev *m);
 void trivio_mdev_dma_small(struct trivio_mdev *m, bool small);
+
+/* unmap.c */
+void trivio_mdev_dma_unmap(struct trivio_mdev *m, u64 iova, u64 len);
+bool trivio_mdev_unmapping(struct trivio_mdev *m, u64 first, u64 last);
+void trivio_mdev_unmap_init(struct trivio_mdev *m);
+void trivio_mdev_unmap_close(struct trivio_mdev *m);
 
 /* doorbell.c */
 int trivio_mdev_bell_open(struct trivio_mdev *m);

@@ -13,25 +13,21 @@
  * and feature bits are all checked before anything is applied, and then go
  * through the same functions that the driver's own writes go through.
  *
- * Of the network class the MAC address and the queue pairs in use are moved;
- * receive filters and steering begin as after a reset, that is, wide open.
+ * What the driver made of the device as a net or block device comes from the
+ * core, as bytes behind the queues.
  */
 #include <linux/anon_inodes.h>
-#include <linux/etherdevice.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/log2.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <linux/virtio_ids.h>
 #include <linux/virtio_pci.h>
-
-#include <trivio/net.h>
 
 #include "mdev.h"
 
 #define MAGIC		0x6f697674	/* "tvio" */
-#define VERSION		1
+#define VERSION		2
 
 /* Little endian, no holes. */
 struct head {
@@ -43,7 +39,7 @@ struct head {
 	__le16 nqueues;
 	__le16 ring;
 	__le32 total;
-	__le32 reserved;
+	__le32 class_len;
 } __packed;
 
 struct state_vq {
@@ -65,8 +61,6 @@ struct state {
 	__le16 queue_sel;
 	u8 status;
 	u8 isr;
-	u8 mac[ETH_ALEN];
-	__le16 pairs;
 	u8 reserved[2];
 	u8 cfg[TRIVIO_PCI_CFG_BYTES];
 	u8 msix_table[TRIVIO_PCI_MSIX_MAX * 16];
@@ -213,24 +207,35 @@ static const struct file_operations load_fops = {
 	.release = file_release,
 };
 
-static size_t stream_size(const struct trivio_mdev *m)
+static size_t class_off(const struct trivio_mdev *m)
 {
 	return sizeof(struct head) +
 	       struct_size_t(struct state, vq, m->nqueues);
 }
 
+/* -EOPNOTSUPP for a device that can't move. */
+static ssize_t stream_size(const struct trivio_mdev *m)
+{
+	int len = m->dev->class->state_len(m->dev);
+
+	return len < 0 ? len : (ssize_t)class_off(m) + len;
+}
+
 static struct file *file_new(struct trivio_mdev *m, bool save)
 {
+	ssize_t size = stream_size(m);
 	struct mig_file *f;
 	struct file *filp;
 
 	lockdep_assert_held(&m->lock);
+	if (size < 0)
+		return ERR_PTR(size);
 	f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
 	if (!f)
 		return ERR_PTR(-ENOMEM);
 	mutex_init(&f->lock);
 	refcount_set(&f->users, 2);
-	f->size = stream_size(m);
+	f->size = size;
 	f->buf = kvzalloc(f->size, GFP_KERNEL_ACCOUNT);
 	if (!f->buf) {
 		kfree(f);
@@ -276,16 +281,7 @@ static void save_head(struct trivio_mdev *m, struct head *h)
 	h->nqueues = cpu_to_le16(m->nqueues);
 	h->ring = cpu_to_le16(m->set.ring);
 	h->total = cpu_to_le32(stream_size(m));
-}
-
-static void save_class(struct trivio_mdev *m, struct state *s)
-{
-	struct trivio_net *net = m->dev->class_priv;
-
-	if (m->dev->class->id != VIRTIO_ID_NET)
-		return;
-	ether_addr_copy(s->mac, net->mac);
-	s->pairs = cpu_to_le16(net->pairs);
+	h->class_len = cpu_to_le32(m->dev->class->state_len(m->dev));
 }
 
 static void save_state(struct trivio_mdev *m, struct state *s)
@@ -303,7 +299,6 @@ static void save_state(struct trivio_mdev *m, struct state *s)
 	memcpy(s->msix_table, m->msix_table, sizeof(s->msix_table));
 	for (i = 0; i < sizeof(s->msix_pending); i++)
 		s->msix_pending[i] = bitmap_get_value8(m->irq.pending, i * 8);
-	save_class(m, s);
 	for (i = 0; i < m->nqueues; i++) {
 		struct trivio_mdev_vq *vq = &m->vq[i];
 		struct state_vq *o = &s->vq[i];
@@ -339,6 +334,7 @@ static void save_end(struct trivio_mdev *m)
 
 	mutex_lock(&f->lock);
 	save_state(m, (struct state *)(f->buf + sizeof(struct head)));
+	m->dev->class->state_save(m->dev, f->buf + class_off(m));
 	f->avail = f->size;
 	f->precopy = false;
 	mutex_unlock(&f->lock);
@@ -356,7 +352,8 @@ static int load_check_head(struct trivio_mdev *m, const struct head *h)
 	    m->dev->class->config_len(m->dev) ||
 	    le16_to_cpu(h->nqueues) != m->nqueues ||
 	    le16_to_cpu(h->ring) > m->set.ring ||
-	    le32_to_cpu(h->total) != stream_size(m) || h->reserved)
+	    le32_to_cpu(h->total) != stream_size(m) ||
+	    le32_to_cpu(h->class_len) != m->dev->class->state_len(m->dev))
 		return -EINVAL;
 	return le64_to_cpu(h->offered) & ~m->dev->offered ? -EINVAL : 0;
 }
@@ -386,9 +383,7 @@ static int load_check(struct trivio_mdev *m, const struct state *s)
 		if ((s->cfg[i] ^ m->cfg.init[i]) & ~m->cfg.wmask[i])
 			return -EINVAL;
 	}
-	if (m->dev->class->id == VIRTIO_ID_NET &&
-	    (!is_valid_ether_addr(s->mac) || !s->pairs ||
-	     le16_to_cpu(s->pairs) > m->set.queues))
+	if (s->reserved[0] || s->reserved[1])
 		return -EINVAL;
 	for (i = 0; i < m->nqueues; i++) {
 		const struct state_vq *v = &s->vq[i];
@@ -427,17 +422,8 @@ static int load_queue(struct trivio_mdev *m, u16 i, const struct state_vq *v)
 	return 0;
 }
 
-static void load_class(struct trivio_mdev *m, const struct state *s)
-{
-	struct trivio_net *net = m->dev->class_priv;
-
-	if (m->dev->class->id != VIRTIO_ID_NET)
-		return;
-	ether_addr_copy(net->mac, s->mac);
-	net->pairs = le16_to_cpu(s->pairs);
-}
-
-static int load_apply(struct trivio_mdev *m, const struct state *s)
+static int load_apply(struct trivio_mdev *m, const struct state *s,
+		      const void *class_state)
 {
 	u8 status = s->status & ~VIRTIO_CONFIG_S_NEEDS_RESET;
 	unsigned int i;
@@ -455,6 +441,9 @@ static int load_apply(struct trivio_mdev *m, const struct state *s)
 		if (err)
 			return err;
 	}
+	err = m->dev->class->state_load(m->dev, class_state);
+	if (err)
+		return err;
 	for (i = 0; i < m->nqueues; i++) {
 		err = load_queue(m, i, &s->vq[i]);
 		if (err)
@@ -463,7 +452,6 @@ static int load_apply(struct trivio_mdev *m, const struct state *s)
 	/* Held: DRIVER_OK starts nothing yet. */
 	if (status)
 		trivio_dev_set_status(m->dev, status);
-	load_class(m, s);
 	if (s->status & VIRTIO_CONFIG_S_NEEDS_RESET)
 		trivio_dev_needs_reset(m->dev);
 	spin_lock_irq(&m->irq.intx_lock);
@@ -475,8 +463,15 @@ static int load_apply(struct trivio_mdev *m, const struct state *s)
 	return 0;
 }
 
+static u64 accepted(const struct state *s)
+{
+	return s->status & VIRTIO_CONFIG_S_FEATURES_OK ?
+	       le64_to_cpu(s->features) : 0;
+}
+
 static int load_end(struct trivio_mdev *m)
 {
+	const struct trivio_class_ops *class = m->dev->class;
 	struct mig_file *f = m->mig->file;
 	const struct head *h = (const struct head *)f->buf;
 	const struct state *s = (const struct state *)(h + 1);
@@ -487,10 +482,12 @@ static int load_end(struct trivio_mdev *m)
 	if (!f->pos)
 		err = 0;
 	else if (f->pos == f->size)
-		err = load_check_head(m, h) ?: load_check(m, s);
+		err = load_check_head(m, h) ?: load_check(m, s) ?:
+		      class->state_check(m->dev, f->buf + class_off(m),
+					 accepted(s));
 	if (!err && f->pos) {
 		trivio_mdev_reset(m);
-		err = load_apply(m, s);
+		err = load_apply(m, s, f->buf + class_off(m));
 		if (err)
 			trivio_mdev_reset(m);
 	}
@@ -570,6 +567,16 @@ static struct file *mig_set_state(struct vfio_device *vdev,
 	struct file *filp = NULL;
 
 	mutex_lock(&m->lock);
+	/* Before it is stopped half way there. */
+	if (new >= VFIO_DEVICE_STATE_STOP_COPY &&
+	    new != VFIO_DEVICE_STATE_RUNNING_P2P) {
+		ssize_t size = stream_size(m);
+
+		if (size < 0) {
+			mutex_unlock(&m->lock);
+			return ERR_PTR(size);
+		}
+	}
 	while (m->mig->state != new) {
 		enum vfio_device_mig_state next;
 		int err;
@@ -612,10 +619,14 @@ static int mig_get_state(struct vfio_device *vdev,
 static int mig_get_data_size(struct vfio_device *vdev, unsigned long *size)
 {
 	struct trivio_mdev *m = to_trivio_mdev(vdev);
+	ssize_t len;
 
 	mutex_lock(&m->lock);
-	*size = stream_size(m);
+	len = stream_size(m);
 	mutex_unlock(&m->lock);
+	if (len < 0)
+		return len;
+	*size = len;
 	return 0;
 }
 
