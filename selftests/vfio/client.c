@@ -182,6 +182,22 @@ int vc_open_no_map(struct vc *c)
 	return regions(c);
 }
 
+/* Open @c in the container of @other, which closes after it. */
+int vc_join(struct vc *c, struct vc *other)
+{
+	int err;
+
+	err = group_open(c);
+	if (err)
+		return err;
+	if (ioctl(c->group, VFIO_GROUP_SET_CONTAINER, &other->container))
+		return -errno;
+	c->dev = ioctl(c->group, VFIO_GROUP_GET_DEVICE_FD, c->uuid);
+	if (c->dev < 0)
+		return -errno;
+	return regions(c);
+}
+
 int vc_open(struct vc *c)
 {
 	int err = vc_open_no_map(c);
@@ -478,6 +494,31 @@ int vc_wait_used(struct vc *c, int queue, int ms)
 	return q->used->ring[q->seen++ % VC_RING].id;
 }
 
+/* One command of a net function's control queue: the answer, or an errno. */
+int vc_ctrl(struct vc *c, int queue, uint8_t class, uint8_t cmd,
+	    const void *data, size_t len)
+{
+	struct vc_queue *q = &c->q[queue];
+	int i = q->next % VC_RING, k = (i + 1) % VC_RING;
+	uint64_t at = vc_slot_iova(queue, i);
+	uint8_t *p = vc_slot(c, queue, i);
+
+	p[0] = class;
+	p[1] = cmd;
+	memcpy(p + 2, data, len);
+	p[VC_SLOT - 1] = 0xee;
+	vc_add(c, queue, at, len + 2, false);
+	/* Not seen before the kick. */
+	q->desc[i].flags = VRING_DESC_F_NEXT;
+	q->desc[i].next = k;
+	q->desc[k] = (struct vring_desc) {
+		.addr = at + VC_SLOT - 1, .len = 1, .flags = VRING_DESC_F_WRITE,
+	};
+	vc_kick(c, queue);
+	i = vc_wait_used(c, queue, 20000);
+	return i < 0 ? i : p[VC_SLOT - 1];
+}
+
 /* --- frames -------------------------------------------------------------- */
 
 int vc_host_open(struct vc *c)
@@ -505,6 +546,21 @@ int vc_host_open(struct vc *c)
 	sll.sll_ifindex = if_nametoindex(c->ifname);
 	if (bind(c->host, (void *)&sll, sizeof(sll)))
 		return -errno;
+	return 0;
+}
+
+/* The link comes up a moment after the driver; before that frames are lost. */
+int vc_host_wait(struct vc *c, int ms)
+{
+	uint64_t end = now_ms() + ms;
+	char path[64], buf[16];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/operstate", c->ifname);
+	while (get(path, buf, sizeof(buf)) || strcmp(buf, "up")) {
+		if (now_ms() > end)
+			return -ETIMEDOUT;
+		usleep(1000);
+	}
 	return 0;
 }
 

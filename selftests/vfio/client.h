@@ -26,7 +26,7 @@
 #define VC_MEM_SIZE	(8ul << 20)
 #define VC_IOVA		0x40000000ull
 #define VC_RING		64
-#define VC_QUEUES	3
+#define VC_QUEUES	5
 #define VC_HDR		12
 #define VC_SLOT		2048
 #define VC_ETHERTYPE	0x88b5
@@ -80,6 +80,7 @@ long vc_stat(struct vc *c, const char *name);
 /* The VFIO client. */
 int vc_open(struct vc *c);
 int vc_open_no_map(struct vc *c);
+int vc_join(struct vc *c, struct vc *other);
 void vc_close(struct vc *c);
 int vc_map(struct vc *c, uint64_t iova, void *addr, size_t len);
 int vc_unmap(struct vc *c, uint64_t iova, size_t len);
@@ -105,9 +106,12 @@ uint8_t *vc_slot(struct vc *c, int queue, int slot);
 void vc_add(struct vc *c, int queue, uint64_t iova, uint32_t len, bool write);
 void vc_kick(struct vc *c, int queue);
 int vc_wait_used(struct vc *c, int queue, int ms);
+int vc_ctrl(struct vc *c, int queue, uint8_t class, uint8_t cmd,
+	    const void *data, size_t len);
 
 /* Frames. */
 int vc_host_open(struct vc *c);
+int vc_host_wait(struct vc *c, int ms);
 void vc_host_close(struct vc *c);
 int vc_tx(struct vc *c, uint32_t seq);
 int vc_host_recv(struct vc *c, uint32_t *seq, int ms);

@@ -76,7 +76,7 @@ lab_initrd_prepare()
 }
 
 # The inner guest: stock kernel and one RAM disk; sets GUEST_DIR with vmlinuz,
-# initrd, and initrd-fio (the same with fio, whose libraries take 80 MB).
+# initrd, and initrd-fio (the same with mkfs.ext4 and fio, whose libraries take 80 MB).
 guest_image_prepare()
 {
 	local key stage release image modules
@@ -104,7 +104,7 @@ guest_image_prepare()
 	stage=$(mktemp -d)
 	initrd_stage_base "$stage"
 	initrd_modules "$modules" "$release" "$stage" virtio_pci virtio_console \
-		virtio_net virtio_blk e1000e vmw_vsock_virtio_transport af_packet pktgen
+		virtio_net virtio_blk ext4 e1000e vmw_vsock_virtio_transport af_packet pktgen
 	initrd_programs "$stage" dash iperf3 ping ethtool ip tc lspci
 	cp -rL /usr/share/misc/pci.ids "$stage/etc/pci.ids" 2>/dev/null
 	printf 'root::0:0:root:/root:/bin/sh\n' >"$stage/etc/passwd"
@@ -112,7 +112,7 @@ guest_image_prepare()
 	cc -O2 -Wall -static -o "$stage/bin/agent" "$LAB_DIR/src/agent.c" || exit 1
 	cp "$image" "$GUEST_DIR/vmlinuz"
 	initrd_pack "$stage" "$GUEST_DIR/initrd"
-	initrd_programs "$stage" fio
+	initrd_programs "$stage" fio mkfs.ext4
 	initrd_pack "$stage" "$GUEST_DIR/initrd-fio"
 	rm -rf "$stage"
 	touch "$GUEST_DIR/done") || die "could not make the guest image"
