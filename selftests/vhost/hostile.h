@@ -10,6 +10,9 @@
 #ifndef TRIVIO_SELFTEST_HOSTILE_H
 #define TRIVIO_SELFTEST_HOSTILE_H
 
+#include <dirent.h>
+#include <sys/wait.h>
+
 #include "common.h"
 
 /* What a case may say: this much, and the rate limit's share of its time. */
@@ -26,17 +29,24 @@ struct stage {
 	uint64_t begun;
 };
 
-/* stage_open - 0 or -errno */
-static inline int stage_open(struct stage *s, const struct vh_opts *o)
+/* stage_none - what a fixture sets before it may skip */
+static inline void stage_none(struct stage *s)
 {
-	int r;
-
 	memset(s, 0, sizeof(*s));
 	s->d.fd = -1;
 	s->peer.fd = -1;
 	s->t.fd = -1;
 	s->t.sock = -1;
 	s->peer_tap = s->t;
+	s->kmsg = -1;
+}
+
+/* stage_open - 0 or -errno */
+static inline int stage_open(struct stage *s, const struct vh_opts *o)
+{
+	int r;
+
+	stage_none(s);
 	s->kmsg = vh_kmsg_open();
 	s->begun = now_ms();
 	r = vh_ns_enter();
@@ -203,6 +213,75 @@ static inline int revive(struct stage *s)
 
 	r = r ?: vh_both_check(&s->d, &s->t, 20);
 	return r ?: restart(s);
+}
+
+/* flood - @n frames into the tap that nobody waits for */
+static inline void flood(struct stage *s, unsigned int n, unsigned int len)
+{
+	uint8_t f[2048];
+
+	for (; n; n--) {
+		vh_frame_fill(f, len, n);
+		if (send(s->t.sock, f, len, MSG_DONTWAIT) < 0)
+			return;
+	}
+}
+
+/* stir - packets both ways that nobody waits for */
+static inline void stir(struct vh_dev *d, struct vh_tap *t, unsigned int n)
+{
+	struct vh_shape s = { .len = 200 };
+	uint8_t f[200];
+	unsigned int i;
+
+	vh_frame_fill(f, sizeof(f), 1);
+	for (i = 0; i < n; i++) {
+		if (vh_tx_post(d, &s, i))
+			break;
+		if (t->sock >= 0 &&
+		    send(t->sock, f, sizeof(f), MSG_DONTWAIT) < 0)
+			break;
+	}
+	vh_rx_post(d, &s, n);
+	vh_publish(&d->ring[VH_TX]);
+	vh_kick(&d->ring[VH_TX]);
+}
+
+/* reap - take back what was used, unlooked at */
+static inline void reap(struct vh_dev *d)
+{
+	struct vh_used u;
+	unsigned int q;
+
+	for (q = 0; q < 2; q++)
+		while (vh_get_used(&d->ring[q], &u) && u.token != ~0ULL)
+			vh_slot_put(&d->ring[q], u.token);
+}
+
+/* open_fds - descriptors of this process */
+static inline unsigned int open_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	while (dir && readdir(dir))
+		n++;
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+/* gone - 0 when the child is gone within the time */
+static inline int gone(pid_t pid, int ms)
+{
+	int status;
+
+	for (; ms > 0; ms -= 10) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return 0;
+		usleep(10000);
+	}
+	return -ETIME;
 }
 
 #endif

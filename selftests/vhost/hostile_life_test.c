@@ -5,11 +5,9 @@
  */
 #include <pthread.h>
 #include <signal.h>
-#include <dirent.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 
@@ -32,9 +30,7 @@ FIXTURE_SETUP(life)
 {
 	struct vh_opts o = { .features = variant->features, .regions = 2 };
 
-	self->s.d.fd = self->s.peer.fd = -1;
-	self->s.t.fd = self->s.t.sock = self->s.kmsg = -1;
-	self->s.peer_tap = self->s.t;
+	stage_none(&self->s);
 	if (variant->features & ~offered(vh_node()))
 		SKIP(return, "%s does not offer it", vh_node());
 	OK(stage_open(&self->s, &o));
@@ -45,47 +41,6 @@ FIXTURE_SETUP(life)
 FIXTURE_TEARDOWN(life)
 {
 	EXPECT_EQ(0, stage_close(&self->s)) TH_LOG("%s", vh_why());
-}
-
-static unsigned int open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned int n = 0;
-
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
-/* Packets both ways that nobody waits for. */
-static void stir(struct vh_dev *d, struct vh_tap *t, unsigned int n)
-{
-	struct vh_shape s = { .len = 200 };
-	uint8_t f[200];
-	unsigned int i;
-
-	vh_frame_fill(f, sizeof(f), 1);
-	for (i = 0; i < n; i++) {
-		if (vh_tx_post(d, &s, i))
-			break;
-		if (t->sock >= 0 &&
-		    send(t->sock, f, sizeof(f), MSG_DONTWAIT) < 0)
-			break;
-	}
-	vh_rx_post(d, &s, n);
-	vh_publish(&d->ring[VH_TX]);
-	vh_kick(&d->ring[VH_TX]);
-}
-
-static void reap(struct vh_dev *d)
-{
-	struct vh_used u;
-	unsigned int q;
-
-	for (q = 0; q < 2; q++)
-		while (vh_get_used(&d->ring[q], &u) && u.token != ~0ULL)
-			vh_slot_put(&d->ring[q], u.token);
 }
 
 TEST_F_TIMEOUT(life, I05_ring_moves_while_running, LONG)
@@ -338,19 +293,6 @@ static pid_t owner_process(uint64_t features, int *ready)
 		usleep(100);
 		reap(&d);
 	}
-}
-
-/* 0 when the child is gone within the time */
-static int gone(pid_t pid, int ms)
-{
-	int status;
-
-	for (; ms > 0; ms -= 10) {
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			return 0;
-		usleep(10000);
-	}
-	return -ETIME;
 }
 
 TEST_F_TIMEOUT(life, L07_owner_is_killed, LONG)

@@ -30,9 +30,7 @@ FIXTURE_SETUP(ring)
 		.table_len = 64,
 	};
 
-	self->s.d.fd = self->s.peer.fd = -1;
-	self->s.t.fd = self->s.t.sock = self->s.kmsg = -1;
-	self->s.peer_tap = self->s.t;
+	stage_none(&self->s);
 	if (variant->features & ~offered(vh_node()))
 		SKIP(return, "%s does not offer it", vh_node());
 	OK(stage_open(&self->s, &o));
@@ -75,17 +73,6 @@ FIXTURE_TEARDOWN(ring)
 	VERDICT(self->rx);						\
 	OK(revive(&self->s));						\
 } while (0)
-
-static void flood(struct stage *s, unsigned int n, unsigned int len)
-{
-	uint8_t f[2048];
-
-	for (; n; n--) {
-		vh_frame_fill(f, len, n);
-		if (send(s->t.sock, f, len, MSG_DONTWAIT) < 0)
-			return;
-	}
-}
 
 TEST_F_TIMEOUT(ring, R01_head_out_of_range, LONG)
 {

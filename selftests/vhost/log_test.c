@@ -249,7 +249,7 @@ TEST_F_TIMEOUT(log, M01_indirect_and_empty_descriptors, LONG)
 	receive(_metadata, self, &s, 2, 60);
 }
 
-TEST_F_TIMEOUT(log, switched_under_traffic, LONG)
+TEST_F_TIMEOUT(log, L21_switched_under_traffic, LONG)
 {
 	struct vh_shape s = { .len = 60, .count = 50 };
 	unsigned int round;

@@ -68,7 +68,7 @@ FIXTURE_TEARDOWN(size)
 }
 
 /* More than one pass of every ring, two of most. */
-TEST_F_TIMEOUT(size, wraps, LONG)
+TEST_F_TIMEOUT(size, R18_wraps, LONG)
 {
 	unsigned int n = variant->size < 1024 ? 1500 : 2 * variant->size;
 	struct vh_shape s = { .count = n, .len = 60, .batch = 64 };

@@ -1,0 +1,541 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * soak: traffic with numbers in it, both ways, and every 50 to 400 ms a blow:
+ * the owner killed or stopped, a tap deleted, a tap flooded beyond its queue,
+ * the module unloaded; all the while backends and memory tables change. In
+ * the end the books must close: nothing sent is lost or comes twice, unless
+ * a tap was deleted, and then the device counted it; what was received is
+ * delivered, or counted by the device or the tap.
+ */
+#include <argp.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/if_packet.h>
+
+#include "kselftest.h"
+#include "soak.h"
+
+#define RX_AHEAD	300	/* frames that wait in a tap, without a flood */
+#define QUIET_MS	60000	/* for the rest to come, at the end */
+
+struct drops {
+	uint64_t tx;
+	uint64_t rx;
+	uint64_t by_reason[8];
+	uint64_t errors;
+};
+
+static const char * const reason[] = {
+	"drop_nobuf", "drop_format", "drop_backend", "drop_fault",
+	"drop_nomem", "drop_filter",
+};
+
+#define REASONS	(sizeof(reason) / sizeof(reason[0]))
+
+/* What was done, and what the devices that are gone have counted. */
+struct soak {
+	struct sk_world w;
+	pid_t owner;
+	uint64_t rng;
+	struct drops sum;
+	uint64_t tap_drops;	/* of taps, all that were ever made */
+	uint64_t sock_drops;
+	unsigned int kills, stops, deletes, floods, unloads;
+	char device[64];
+};
+
+static uint64_t rnd(struct soak *s, uint64_t n)
+{
+	s->rng ^= s->rng << 13;
+	s->rng ^= s->rng >> 7;
+	s->rng ^= s->rng << 17;
+	return n ? (s->rng >> 11) % n : 0;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
+}
+
+/* ---- counters ---- */
+
+static char *tool(const char *args)
+{
+	static char out[64 << 10];
+	char cmd[160];
+	size_t n;
+	FILE *p;
+
+	/* The netlink family is the first namespace's alone. */
+	snprintf(cmd, sizeof(cmd),
+		 "nsenter --net=/proc/1/ns/net ../../tools/trivio/trivio %s 2>&1",
+		 args);
+	p = popen(cmd, "r");
+	n = p ? fread(out, 1, sizeof(out) - 1, p) : 0;
+	out[n] = 0;
+	if (p)
+		pclose(p);
+	return out;
+}
+
+static uint64_t number(const char *json, const char *key)
+{
+	char name[64];
+	const char *p;
+
+	snprintf(name, sizeof(name), "\"%s\":", key);
+	p = json ? strstr(json, name) : NULL;
+	return p ? strtoull(p + strlen(name), NULL, 10) : 0;
+}
+
+/* The text of queue @q in what "show --json" says. */
+static const char *queue_text(const char *json, unsigned int q)
+{
+	char want[32];
+
+	snprintf(want, sizeof(want), "\"index\": %u", q);
+	return strstr(json, want);
+}
+
+/*
+ * count - add to @d what the device has counted up to now; 0 or -errno. At
+ * rest (@exact) each drop has its reason.
+ */
+static int count(struct soak *s, struct drops *d, bool exact)
+{
+	char args[96];
+	unsigned int q, i;
+	char *json;
+
+	snprintf(args, sizeof(args), "show %s --json", s->device);
+	json = tool(args);
+	for (q = 0; q < 2; q++) {
+		const char *t = queue_text(json, q);
+		uint64_t all = number(t, "drops"), sum = 0;
+
+		if (!t)
+			return vh_fail(-ENODEV, "%s: %.80s", args, json);
+		for (i = 0; i < REASONS; i++) {
+			sum += number(t, reason[i]);
+			d->by_reason[i] += number(t, reason[i]);
+		}
+		if (exact && sum != all)
+			return vh_fail(-EPROTO, "queue %u: %llu drops, %llu with a reason",
+				       q, (unsigned long long)all,
+				       (unsigned long long)sum);
+		*(q == VH_TX ? &d->tx : &d->rx) += all;
+		d->errors += number(t, "errors");
+	}
+	return 0;
+}
+
+/* The device that @pid owns. */
+static int device_find(struct soak *s)
+{
+	char *json = tool("list --json"), *at, *name, *end;
+	char want[48];
+
+	snprintf(want, sizeof(want), "\"owner_pid\": %d,", s->owner);
+	at = strstr(json, want);
+	if (!at)
+		return vh_fail(-ENODEV, "no device of %d: %.80s", s->owner,
+			       json);
+	/* The object around it: keys come in the tool's order. */
+	while (at > json && *at != '{')
+		at--;
+	name = strstr(at, "\"name\": \"");
+	end = name ? strchr(name + 9, '"') : NULL;
+	if (!end || (size_t)(end - name) > sizeof(s->device))
+		return vh_fail(-EPROTO, "list --json: %.80s", at);
+	snprintf(s->device, sizeof(s->device), "%.*s",
+		 (int)(end - name - 9), name + 9);
+	return 0;
+}
+
+static uint64_t tap_dropped(const struct vh_tap *t)
+{
+	char path[96], text[32] = "0";
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/statistics/tx_dropped",
+		 t->name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		if (read(fd, text, sizeof(text) - 1) < 0)
+			text[0] = '0';
+		close(fd);
+	}
+	return strtoull(text, NULL, 10);
+}
+
+/* ---- traffic of this side ---- */
+
+static void take_in(struct soak *s, struct vh_tap *t)
+{
+	static uint8_t f[2048];
+	struct sk_books *b = s->w.b;
+	uint64_t seq;
+	ssize_t n;
+	int i, ok;
+
+	for (i = 0; i < 256; i++) {
+		n = recv(t->sock, f, sizeof(f), MSG_DONTWAIT);
+		if (n <= 0)
+			return;
+		ok = vh_frame_check(f, n, &seq);
+		if (ok < 0)
+			b->bad++;
+		if (ok != 1)
+			continue;
+		if (sk_mark(b->tx_seen, seq))
+			__atomic_store_n(&b->tx_got, b->tx_got + 1,
+					 __ATOMIC_RELEASE);
+		else
+			b->tx_twice++;
+	}
+}
+
+static bool send_one(struct soak *s, struct vh_tap *t)
+{
+	static uint8_t f[2048];
+	struct sk_books *b = s->w.b;
+	unsigned int len = 60 + rnd(s, SK_LEN_MAX - 60);
+
+	if (b->rx_next >= SK_SEQS)
+		return false;
+	vh_frame_fill(f, len, b->rx_next);
+	if (send(t->sock, f, len, MSG_DONTWAIT) != (ssize_t)len)
+		return false;
+	b->rx_next++;
+	b->rx_sent++;
+	return true;
+}
+
+/* What is neither delivered nor counted yet waits in a tap. */
+static int64_t rx_waiting(struct soak *s, const struct drops *now)
+{
+	uint64_t taps = s->tap_drops;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++)
+		taps += tap_dropped(&s->w.tap[i]);
+	return s->w.b->rx_sent - s->w.b->rx_got - now->rx - taps;
+}
+
+/* Both sides for @ms. */
+static void run(struct soak *s, unsigned int ms, bool send)
+{
+	uint64_t end = now_ms() + ms;
+	struct drops none = s->sum;
+	unsigned int i;
+
+	while (now_ms() < end) {
+		take_in(s, &s->w.tap[0]);
+		take_in(s, &s->w.tap[1]);
+		for (i = 0; send && i < 32 && rx_waiting(s, &none) < RX_AHEAD;
+		     i++)
+			if (!send_one(s, &s->w.tap[rnd(s, 2)]))
+				break;
+		usleep(200);
+	}
+}
+
+/* ---- owners ---- */
+
+static int owner_start(struct soak *s)
+{
+	unsigned int i;
+
+	s->w.fd = open(vh_node(), O_RDWR);
+	if (s->w.fd < 0)
+		return vh_fail(-errno, "%s", vh_node());
+	s->w.b->running = false;
+	s->owner = fork();
+	if (!s->owner)
+		sk_guest_main(&s->w, s->rng);
+	for (i = 0; i < 3000 && !s->w.b->running; i++)
+		usleep(10000);
+	if (!s->w.b->running)
+		return vh_fail(-ETIME, "the owner does not start");
+	return device_find(s);
+}
+
+/* The owner dies; its device is asked once more, and closed. */
+static int owner_end(struct soak *s)
+{
+	uint64_t t = now_ms();
+	int status, r, i;
+
+	kill(s->owner, SIGKILL);
+	for (i = 0; i < 3000 && waitpid(s->owner, &status, WNOHANG) == 0; i++)
+		usleep(2000);
+	if (now_ms() - t > 10000)
+		return vh_fail(-ETIME, "the owner took %llu ms to die",
+			       (unsigned long long)(now_ms() - t));
+	if (WIFEXITED(status))
+		return vh_fail(-EPROTO, "the owner gave up (%d)",
+			       WEXITSTATUS(status));
+	r = count(s, &s->sum, true);
+	close(s->w.fd);
+	return r;
+}
+
+static int tap_new(struct soak *s, unsigned int k)
+{
+	return vh_tap_open(&s->w.tap[k], 0, 12);
+}
+
+static void sock_lost(struct soak *s, struct vh_tap *t)
+{
+	struct tpacket_stats st = { 0 };
+	socklen_t len = sizeof(st);
+
+	if (!getsockopt(t->sock, SOL_PACKET, PACKET_STATISTICS, &st, &len))
+		s->sock_drops += st.tp_drops;
+}
+
+/*
+ * A tap that is deleted takes what waits in it along, uncounted: so first
+ * nothing may wait. What is sent into it afterwards must be counted.
+ */
+static int tap_delete(struct soak *s)
+{
+	unsigned int k = rnd(s, 2), i;
+	struct drops now = { 0 };
+	char cmd[64];
+	int r;
+
+	for (i = 0; i < 200; i++) {
+		run(s, 50, false);
+		now = s->sum;
+		r = count(s, &now, false);
+		if (r)
+			return r;
+		if (rx_waiting(s, &now) <= 0)
+			break;
+	}
+	if (rx_waiting(s, &now) > 0)
+		return vh_fail(-ETIME, "%lld frames wait for ever",
+			       (long long)rx_waiting(s, &now));
+	s->tap_drops += tap_dropped(&s->w.tap[k]);
+	snprintf(cmd, sizeof(cmd), "ip link del %s", s->w.tap[k].name);
+	if (system(cmd))
+		return vh_fail(-EIO, "%s", cmd);
+	run(s, 100, false);
+	take_in(s, &s->w.tap[k]);
+	sock_lost(s, &s->w.tap[k]);
+	r = owner_end(s);
+	take_in(s, &s->w.tap[k]);
+	vh_tap_close(&s->w.tap[k]);
+	s->deletes++;
+	r = r ?: tap_new(s, k);
+	return r ?: owner_start(s);
+}
+
+static int blow(struct soak *s)
+{
+	unsigned int i, n;
+	int r = 0;
+
+	switch (rnd(s, 8)) {
+	case 0:
+	case 1:
+		r = owner_end(s) ?: owner_start(s);
+		s->kills++;
+		break;
+	case 2:
+	case 3:
+		kill(s->owner, SIGSTOP);
+		run(s, 20 + rnd(s, 200), true);
+		kill(s->owner, SIGCONT);
+		s->stops++;
+		break;
+	case 4:
+		r = tap_delete(s);
+		break;
+	case 5:
+		/* Half as many again as the tap's queue holds. */
+		n = rnd(s, 2);
+		for (i = 0; i < 1500 && send_one(s, &s->w.tap[n]); i++)
+			;
+		s->floods++;
+		break;
+	default:
+		if (syscall(SYS_delete_module, "trivio_vhost", O_NONBLOCK) ==
+		    0)
+			r = vh_fail(-EBUSY, "the module went while in use");
+		s->unloads++;
+	}
+	return r;
+}
+
+/* ---- the end ---- */
+
+static int settle(struct soak *s)
+{
+	uint64_t end = now_ms() + QUIET_MS;
+	struct sk_ring *tx = &s->w.g->ring[VH_TX];
+	struct drops now;
+	int r;
+
+	s->w.b->pause = true;
+	do {
+		run(s, 300, false);
+		now = s->sum;
+		r = count(s, &now, false);
+		if (r)
+			return r;
+	} while (now_ms() < end && (rx_waiting(s, &now) > 0 ||
+				    tx->avail.idx != tx->used.idx));
+	run(s, 500, false);
+	r = owner_end(s);
+	s->tap_drops += tap_dropped(&s->w.tap[0]) + tap_dropped(&s->w.tap[1]);
+	sock_lost(s, &s->w.tap[0]);
+	sock_lost(s, &s->w.tap[1]);
+	return r;
+}
+
+static void say(struct soak *s)
+{
+	struct sk_books *b = s->w.b;
+	unsigned int i;
+
+	ksft_print_msg("%u owners killed, %u stopped, %u taps deleted, %u floods, %u unloads refused, %llu backend swaps, %llu tables\n",
+		       s->kills, s->stops, s->deletes, s->floods, s->unloads,
+		       (unsigned long long)b->swaps,
+		       (unsigned long long)b->tables);
+	ksft_print_msg("transmit: %llu sent, %llu arrived, %llu twice, %llu counted as dropped\n",
+		       (unsigned long long)b->tx_next,
+		       (unsigned long long)b->tx_got,
+		       (unsigned long long)b->tx_twice,
+		       (unsigned long long)s->sum.tx);
+	ksft_print_msg("receive: %llu sent, %llu delivered, %llu twice, %llu dropped by the device, %llu by taps\n",
+		       (unsigned long long)b->rx_sent,
+		       (unsigned long long)b->rx_got,
+		       (unsigned long long)b->rx_twice,
+		       (unsigned long long)s->sum.rx,
+		       (unsigned long long)s->tap_drops);
+	for (i = 0; i < REASONS; i++)
+		if (s->sum.by_reason[i])
+			ksft_print_msg("%s %llu\n", reason[i],
+				       (unsigned long long)s->sum.by_reason[i]);
+}
+
+static void judge(struct soak *s)
+{
+	struct sk_books *b = s->w.b;
+
+	ksft_test_result(b->tx_got && b->tx_got + s->sum.tx +
+			 s->sock_drops == b->tx_next,
+			 "transmit: every frame arrived or was counted\n");
+	ksft_test_result(s->deletes || !s->sum.tx,
+			 "transmit: none is lost but to a deleted tap\n");
+	ksft_test_result(!b->tx_twice && !b->rx_twice, "none comes twice\n");
+	ksft_test_result(b->rx_got && b->rx_got + s->sum.rx +
+			 s->tap_drops == b->rx_sent,
+			 "receive: every frame delivered or counted with its reason\n");
+	ksft_test_result(!b->bad, "no frame is altered\n");
+	ksft_test_result(!s->sum.errors, "no queue broke\n");
+}
+
+static int soak(struct soak *s, unsigned int seconds)
+{
+	uint64_t end = now_ms() + seconds * 1000ULL;
+	int r;
+
+	r = tap_new(s, 0) ?: tap_new(s, 1) ?: owner_start(s);
+	while (!r && now_ms() < end) {
+		run(s, 50 + rnd(s, 350), true);
+		r = blow(s);
+	}
+	return r ?: settle(s);
+}
+
+static int world_open(struct sk_world *w)
+{
+	unsigned int q;
+
+	w->memfd = memfd_create("guest", MFD_CLOEXEC);
+	if (w->memfd < 0 || ftruncate(w->memfd, sizeof(*w->g)))
+		return -errno;
+	w->g = mmap(NULL, sizeof(*w->g), PROT_READ | PROT_WRITE, MAP_SHARED,
+		    w->memfd, 0);
+	w->b = mmap(NULL, sizeof(*w->b), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (w->g == MAP_FAILED || w->b == MAP_FAILED)
+		return -ENOMEM;
+	for (q = 0; q < 2; q++) {
+		w->kick[q] = eventfd(0, EFD_NONBLOCK);
+		w->call[q] = eventfd(0, EFD_NONBLOCK);
+		w->err[q] = eventfd(0, EFD_NONBLOCK);
+	}
+	return 0;
+}
+
+struct args {
+	unsigned int seconds;
+	uint64_t seed;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *st)
+{
+	struct args *a = st->input;
+
+	if (key == 't')
+		a->seconds = atoi(arg);
+	else if (key == 's')
+		a->seed = strtoull(arg, NULL, 0);
+	else
+		return ARGP_ERR_UNKNOWN;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{ "seconds", 't', "N", 0, "how long (20)", 0 },
+		{ "seed", 's', "N", 0, "where the dice begin (1)", 0 },
+		{ 0 }
+	};
+	static const struct argp argp = {
+		options, parse, NULL,
+		"Numbered frames both ways while owners, taps and tables go.",
+		NULL, NULL, NULL
+	};
+	struct args a = { .seconds = 20, .seed = 1 };
+	static struct soak s;
+	int r;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	ksft_print_header();
+	ksft_set_plan(7);
+	s.rng = a.seed * 0x9e3779b97f4a7c15ULL | 1;
+	if (access("../../tools/trivio/trivio", X_OK))
+		ksft_exit_skip("tools/trivio was not built\n");
+	if (vh_ns_enter())
+		ksft_exit_skip("needs root\n");
+	r = world_open(&s.w);
+	r = r ?: soak(&s, a.seconds);
+	if (r)
+		ksft_print_msg("%s\n", vh_why());
+	say(&s);
+	ksft_test_result(!r, "ran to its end, seed %llu\n",
+			 (unsigned long long)a.seed);
+	judge(&s);
+	ksft_finished();
+}
