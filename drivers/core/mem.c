@@ -71,6 +71,7 @@ void trivio_mem_init(struct trivio_mem *mem, enum trivio_mem_kind kind,
 	if (kind == TRIVIO_MEM_KERNEL)
 		lockdep_set_class(&mem->lock, &mem_kernel_key);
 	INIT_LIST_HEAD(&mem->queues);
+	INIT_LIST_HEAD(&mem->rings);
 }
 EXPORT_SYMBOL_GPL(trivio_mem_init);
 
@@ -127,14 +128,27 @@ static void mem_drop_rings(struct trivio_mem *mem, u64 first, u64 last)
 {
 	struct trivio_queue *q;
 
-	list_for_each_entry(q, &mem->queues, mem_node)
+	list_for_each_entry(q, &mem->rings, ring_node)
 		trivio_queue_unmap_range(q, first, last);
+}
+
+/* Queues that wait for memory look again: for buffers, or for their ring. */
+static void mem_wake(struct trivio_mem *mem)
+{
+	struct trivio_queue *q;
+
+	lockdep_assert_held(&mem->lock);
+	list_for_each_entry(q, &mem->queues, mem_node)
+		trivio_queue_wake(q);
+	list_for_each_entry(q, &mem->rings, ring_node) {
+		if (q->mem != mem)
+			trivio_queue_wake(q);
+	}
 }
 
 static void mem_publish(struct trivio_mem *mem, struct trivio_table *t)
 {
 	struct trivio_table *old = mem_table(mem);
-	struct trivio_queue *q;
 
 	rcu_assign_pointer(mem->table, t);
 	mem->gen = trivio_mem_gen();
@@ -143,8 +157,7 @@ static void mem_publish(struct trivio_mem *mem, struct trivio_table *t)
 		/* Others than queues may read it under RCU (the dirty log). */
 		kvfree_rcu(old, rcu);
 	}
-	list_for_each_entry(q, &mem->queues, mem_node)
-		trivio_queue_wake(q);
+	mem_wake(mem);
 }
 
 static int mem_check(struct trivio_mem *mem, const struct trivio_range *r)
@@ -218,7 +231,7 @@ int trivio_mem_replace(struct trivio_mem *mem, const struct trivio_range *range,
 
 	mutex_lock(&mem->lock);
 	old = mem_table(mem);
-	list_for_each_entry(q, &mem->queues, mem_node) {
+	list_for_each_entry(q, &mem->rings, ring_node) {
 		for (i = 0; i < ARRAY_SIZE(q->map); i++) {
 			u64 first, last;
 
@@ -359,11 +372,8 @@ EXPORT_SYMBOL_GPL(trivio_mem_invalidate);
  */
 void trivio_mem_retry(struct trivio_mem *mem)
 {
-	struct trivio_queue *q;
-
 	mutex_lock(&mem->lock);
-	list_for_each_entry(q, &mem->queues, mem_node)
-		trivio_queue_wake(q);
+	mem_wake(mem);
 	mutex_unlock(&mem->lock);
 }
 EXPORT_SYMBOL_GPL(trivio_mem_retry);

@@ -252,10 +252,10 @@ static void queue_area_cfg(struct trivio_queue *q, int area, u64 *addr,
  * trivio_queue_area() - where a mapped ring area lies
  * @q: queue
  * @area: 0 descriptors, 1 driver, 2 device
- * @first: first address, in the queue's address space
+ * @first: first address, in the ring's address space
  * @last: last address
  *
- * Context: under &trivio_mem.lock of the queue's memory.
+ * Context: under &trivio_mem.lock of the ring's memory.
  *
  * Return: whether the area is mapped now.
  */
@@ -291,7 +291,7 @@ void trivio_queue_unmap(struct trivio_queue *q)
 	q->mapped = false;
 	trivio_check_queue_free(q);
 	for (i = 0; i < AREA_NR; i++)
-		trivio_mem_unmap(q->mem, &q->map[i]);
+		trivio_mem_unmap(q->ring_mem, &q->map[i]);
 }
 
 /**
@@ -321,7 +321,8 @@ int trivio_queue_map(struct trivio_queue *q)
 
 		queue_area_cfg(q, i, &addr, &len, &perm);
 		err = trivio_fault(q, TRIVIO_FAULT_MAP, NULL) ? -ENOMEM :
-		      trivio_mem_map(q->mem, addr, len, perm, &q->map[i]);
+		      trivio_mem_map(q->ring_mem, addr, len, perm,
+				     &q->map[i]);
 		if (err)
 			goto err_unmap;
 	}
@@ -347,7 +348,7 @@ int trivio_queue_map(struct trivio_queue *q)
 
 err_unmap:
 	for (i = 0; i < AREA_NR; i++)
-		trivio_mem_unmap(q->mem, &q->map[i]);
+		trivio_mem_unmap(q->ring_mem, &q->map[i]);
 	return err;
 }
 
@@ -382,7 +383,7 @@ void trivio_queue_map_work(struct work_struct *work)
  * If any area of the ring lies there, service stops and the ring is unmapped;
  * it is mapped again when the queue next runs.
  *
- * Context: under &trivio_mem.lock of the queue's memory; may sleep.
+ * Context: under &trivio_mem.lock of the ring's memory; may sleep.
  */
 void trivio_queue_unmap_range(struct trivio_queue *q, u64 first, u64 last)
 {

@@ -30,6 +30,7 @@ int trivio_queue_init(struct trivio_queue *q, struct trivio_dev *dev, u16 index,
 	mutex_init(&q->lock);
 	spin_lock_init(&q->first_lock);
 	INIT_LIST_HEAD(&q->mem_node);
+	INIT_LIST_HEAD(&q->ring_node);
 	INIT_WORK(&q->map_work, trivio_queue_map_work);
 	trivio_work_init(&q->work, trivio_queue_run);
 	q->desc = kvmalloc_array(TRIVIO_CHAIN_MAX, sizeof(*q->desc),
@@ -148,42 +149,72 @@ u32 trivio_queue_get_state(struct trivio_queue *q)
 }
 EXPORT_SYMBOL_GPL(trivio_queue_get_state);
 
+static void mem_leave(struct trivio_mem *mem, struct list_head *node)
+{
+	if (!mem)
+		return;
+	mutex_lock(&mem->lock);
+	list_del_init(node);
+	mutex_unlock(&mem->lock);
+}
+
 /**
- * trivio_queue_set_mem() - the address space of ring and buffers
+ * trivio_queue_set_mems() - the address spaces of the buffers and of the ring
  * @q: queue
- * @mem: address space, or NULL
+ * @mem: of what descriptors point at, indirect tables included; or NULL
+ * @ring_mem: of descriptor, driver and device area; NULL if @mem is
  *
  * A running queue lets go of the ring in the old one and goes on in the new.
  *
- * Context: may sleep; takes both address spaces' locks in turn.
+ * Context: may sleep; takes the address spaces' locks in turn.
  *
- * Return: 0, or -EBUSY if it runs and @mem is NULL.
+ * Return: 0; -EBUSY if it runs and @mem is NULL; -EINVAL for two spaces of
+ * different kinds.
  */
-int trivio_queue_set_mem(struct trivio_queue *q, struct trivio_mem *mem)
+int trivio_queue_set_mems(struct trivio_queue *q, struct trivio_mem *mem,
+			  struct trivio_mem *ring_mem)
 {
-	struct trivio_mem *old = q->mem;
+	struct trivio_mem *old = q->mem, *old_ring = q->ring_mem;
 
-	if (old == mem)
+	if (old == mem && old_ring == ring_mem)
 		return 0;
+	if (!mem != !ring_mem || (mem && mem->kind != ring_mem->kind))
+		return -EINVAL;
 	if (!mem && q->state != TRIVIO_Q_IDLE)
 		return -EBUSY;
-	if (old) {
-		mutex_lock(&old->lock);
-		list_del_init(&q->mem_node);
-		mutex_unlock(&old->lock);
-	}
+	mem_leave(old, &q->mem_node);
+	mem_leave(old_ring, &q->ring_node);
 	mutex_lock(&q->lock);
 	trivio_queue_unmap(q);
 	q->mem = mem;
+	q->ring_mem = ring_mem;
 	q->hit.gen = 0;
 	mutex_unlock(&q->lock);
 	if (mem) {
 		mutex_lock(&mem->lock);
 		list_add_tail(&q->mem_node, &mem->queues);
 		mutex_unlock(&mem->lock);
+		mutex_lock(&ring_mem->lock);
+		list_add_tail(&q->ring_node, &ring_mem->rings);
+		mutex_unlock(&ring_mem->lock);
 	}
 	trivio_queue_wake(q);
 	return 0;
+}
+EXPORT_SYMBOL_GPL(trivio_queue_set_mems);
+
+/**
+ * trivio_queue_set_mem() - one address space for ring and buffers
+ * @q: queue
+ * @mem: address space, or NULL
+ *
+ * Context: may sleep; takes the address spaces' locks in turn.
+ *
+ * Return: 0, or -EBUSY if it runs and @mem is NULL.
+ */
+int trivio_queue_set_mem(struct trivio_queue *q, struct trivio_mem *mem)
+{
+	return trivio_queue_set_mems(q, mem, mem);
 }
 EXPORT_SYMBOL_GPL(trivio_queue_set_mem);
 

@@ -134,8 +134,10 @@ struct trivio_mem_ops {
  * @priv: the road's pointer
  * @table: current map. Readers hold RCU, or are a queue's service, which
  *	trivio_mem_replace() waits for. Written under @lock.
- * @lock: serialises changes of @table and @queues; taken before a queue's lock
- * @queues: queues that translate through it (&trivio_queue.mem_node)
+ * @lock: serialises changes of @table, @queues and @rings; taken before a
+ *	queue's lock
+ * @queues: queues whose buffers lie in it (&trivio_queue.mem_node)
+ * @rings: queues whose ring lies in it (&trivio_queue.ring_node)
  * @gen: generation of what &trivio_mem_ops.lookup finds, never 0
  * @max: most ranges allowed
  */
@@ -146,6 +148,7 @@ struct trivio_mem {
 	struct trivio_table __rcu *table;
 	struct mutex lock;
 	struct list_head queues;
+	struct list_head rings;
 	u64 gen;
 	u32 max;
 };

@@ -141,7 +141,8 @@ struct trivio_queue_ops {
  * @ring: layout and position. Service context.
  * @dev: device it belongs to
  * @ops: how it is served; constant while running
- * @mem: address space, constant while running
+ * @mem: address space of the buffers, constant while running
+ * @ring_mem: address space of the ring; most often @mem. Under @lock.
  * @hit: last look-up. Service context.
  * @state: written under @lock, read anywhere
  * @log: dirty log wanted: written under @lock
@@ -179,7 +180,8 @@ struct trivio_queue_ops {
  * @check: what is in flight, for the conformance checker; written under @lock
  * @first: first error
  * @first_lock: protects @first
- * @mem_node: on &trivio_mem.queues, under &trivio_mem.lock
+ * @mem_node: on &trivio_mem.queues of @mem, under its lock
+ * @ring_node: on &trivio_mem.rings of @ring_mem, under its lock
  * @desc: scratch descriptors for the service
  * @seg: scratch segments for the service
  */
@@ -188,6 +190,7 @@ struct trivio_queue {
 	struct trivio_dev *dev;
 	const struct trivio_queue_ops *ops;
 	struct trivio_mem *mem;
+	struct trivio_mem *ring_mem;
 	struct trivio_hit hit;
 	enum trivio_qstate state;
 	bool log;
@@ -224,6 +227,7 @@ struct trivio_queue {
 	struct trivio_fault_rec first;
 	spinlock_t first_lock;
 	struct list_head mem_node;
+	struct list_head ring_node;
 	struct trivio_desc *desc;
 	union trivio_seg *seg;
 };
@@ -252,6 +256,8 @@ int trivio_queue_set_addr(struct trivio_queue *q, u64 desc, u64 driver,
 int trivio_queue_set_state(struct trivio_queue *q, u32 state);
 u32 trivio_queue_get_state(struct trivio_queue *q);
 int trivio_queue_set_mem(struct trivio_queue *q, struct trivio_mem *mem);
+int trivio_queue_set_mems(struct trivio_queue *q, struct trivio_mem *mem,
+			  struct trivio_mem *ring_mem);
 void trivio_queue_set_log(struct trivio_queue *q, bool on);
 void trivio_queue_set_worker(struct trivio_queue *q, struct trivio_worker *w);
 int trivio_queue_start(struct trivio_queue *q);
