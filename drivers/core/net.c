@@ -165,22 +165,80 @@ int trivio_net_set_port(struct trivio_queue *q, struct trivio_port *port)
 EXPORT_SYMBOL_GPL(trivio_net_set_port);
 
 /**
- * trivio_net_set_link() - link up or down, as the driver sees it
+ * trivio_net_set_link() - link up or down, on both ends
  * @dev: net device
  * @up: state
+ *
+ * While it is down no frame passes, either way. Callers serialise.
  *
  * Context: may sleep.
  */
 void trivio_net_set_link(struct trivio_dev *dev, bool up)
 {
 	struct trivio_net *net = dev->class_priv;
+	u16 i;
 
 	if (net->link_up == up)
 		return;
 	WRITE_ONCE(net->link_up, up);
+	for (i = 0; i < 2 * net->max_pairs; i += 2) {
+		struct trivio_port *port = net->port[i];
+
+		if (port && port->ops->set_link)
+			port->ops->set_link(port, up);
+	}
 	trivio_dev_config_changed(dev);
 }
 EXPORT_SYMBOL_GPL(trivio_net_set_link);
+
+/**
+ * trivio_net_set_speed() - what config space says about the link
+ * @dev: net device
+ * @speed: Mbit/s, or SPEED_UNKNOWN
+ * @duplex: DUPLEX_HALF, DUPLEX_FULL or DUPLEX_UNKNOWN
+ *
+ * Nothing is slowed down. Callers serialise.
+ *
+ * Context: may sleep.
+ */
+void trivio_net_set_speed(struct trivio_dev *dev, u32 speed, u8 duplex)
+{
+	struct trivio_net *net = dev->class_priv;
+
+	if (net->speed == speed && net->duplex == duplex)
+		return;
+	WRITE_ONCE(net->speed, speed);
+	WRITE_ONCE(net->duplex, duplex);
+	trivio_dev_config_changed(dev);
+}
+EXPORT_SYMBOL_GPL(trivio_net_set_speed);
+
+/**
+ * trivio_net_set_mac() - another address, which a reset keeps
+ * @dev: net device
+ * @mac: unicast address
+ *
+ * Return: 0; -EBUSY while a driver uses the device.
+ *
+ * Context: may sleep.
+ */
+int trivio_net_set_mac(struct trivio_dev *dev, const u8 *mac)
+{
+	struct trivio_net *net = dev->class_priv;
+	int err = 0;
+
+	mutex_lock(&dev->lock);
+	if (dev->status & VIRTIO_CONFIG_S_DRIVER_OK) {
+		err = -EBUSY;
+	} else {
+		ether_addr_copy(net->mac_default, mac);
+		ether_addr_copy(net->mac, mac);
+		dev->generation++;
+	}
+	mutex_unlock(&dev->lock);
+	return err;
+}
+EXPORT_SYMBOL_GPL(trivio_net_set_mac);
 
 static int net_features_set(struct trivio_dev *dev, u64 features)
 {
@@ -278,10 +336,10 @@ static int net_init(struct trivio_dev *dev, const void *class_cfg)
 	net->max_pairs = cfg->max_pairs;
 	net->pairs = 1;
 	net->raw_header = cfg->raw_header;
-	net->link_up = true;
+	net->link_up = !cfg->link_down;
 	net->mtu = cfg->mtu;
-	net->speed = SPEED_UNKNOWN;
-	net->duplex = DUPLEX_UNKNOWN;
+	net->speed = cfg->speed ?: SPEED_UNKNOWN;
+	net->duplex = cfg->speed ? cfg->duplex : DUPLEX_UNKNOWN;
 	if (is_valid_ether_addr(cfg->mac))
 		ether_addr_copy(net->mac_default, cfg->mac);
 	else

@@ -356,18 +356,20 @@ bool trivio_net_ctrl_serve(struct trivio_queue *q)
 
 /**
  * trivio_net_announce() - ask the driver to announce itself to the network
- * @net: device
+ * @dev: net device
  *
  * Does nothing unless VIRTIO_NET_F_GUEST_ANNOUNCE was accepted.
  *
  * Context: may sleep.
  */
-void trivio_net_announce(struct trivio_net *net)
+void trivio_net_announce(struct trivio_dev *dev)
 {
-	if (!trivio_has(net->dev, VIRTIO_NET_F_GUEST_ANNOUNCE))
+	struct trivio_net *net = dev->class_priv;
+
+	if (!trivio_has(dev, VIRTIO_NET_F_GUEST_ANNOUNCE))
 		return;
 	WRITE_ONCE(net->announce, true);
-	trivio_dev_config_changed(net->dev);
+	trivio_dev_config_changed(dev);
 }
 EXPORT_SYMBOL_GPL(trivio_net_announce);
 

@@ -149,7 +149,6 @@ void trivio_net_ctrl_reset(struct trivio_net *net);
 void trivio_net_ctrl_set(struct trivio_net *net, struct trivio_filter *f,
 			 struct trivio_net_rss *r, u64 off);
 bool trivio_net_ctrl_serve(struct trivio_queue *q);
-void trivio_net_announce(struct trivio_net *net);
 u64 trivio_net_guest_features(struct trivio_net *net);
 bool __trivio_net_filter(const struct trivio_filter *f, const u8 *frame,
 			 u32 head);

@@ -42,8 +42,8 @@ static int nd_get_link_ksettings(struct net_device *ndev,
 {
 	struct trivio_netdev *nd = netdev_priv(ndev);
 
-	ks->base.speed = nd->port.net->speed;
-	ks->base.duplex = nd->port.net->duplex;
+	ks->base.speed = READ_ONCE(nd->port.net->speed);
+	ks->base.duplex = READ_ONCE(nd->port.net->duplex);
 	ks->base.port = PORT_OTHER;
 	ks->base.autoneg = AUTONEG_DISABLE;
 	return 0;

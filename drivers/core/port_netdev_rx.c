@@ -576,6 +576,10 @@ bool nd_rx_put_frame(struct nd_rx *rx, const void *data, u32 len)
 
 	if (!rx->running || !rx->direct)
 		return false;
+	if (unlikely(!READ_ONCE(rx->nd->port.net->link_up))) {
+		trivio_queue_drop(rx->q, TRIVIO_STAT_DROP_FILTER, 0, len);
+		return false;
+	}
 	h.hdr.num_buffers = (__force __virtio16)cpu_to_le16(1);
 	ret = put_frame(rx, &f, &h);
 	if (ret == ND_DONE)

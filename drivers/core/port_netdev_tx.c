@@ -279,18 +279,25 @@ static void learn_flow(struct nd_tx *tx, struct sk_buff *skb)
 		WRITE_ONCE(*flow, tx->pair);
 }
 
+/* Why a frame of the guest goes nowhere now: a drop reason, or 0 if it does. */
+static enum trivio_stat nd_closed(const struct nd_tx *tx)
+{
+	if (unlikely(!READ_ONCE(tx->nd->port.net->link_up)))
+		return TRIVIO_STAT_DROP_FILTER;
+	return netif_running(tx->nd->ndev) ? 0 : TRIVIO_STAT_DROP_BACKEND;
+}
+
 /* --- direct mode ------------------------------------------------------- */
 
 static void poll_one(struct nd_tx *tx, struct nd_job *j, struct bpf_prog *prog,
-		     bool up)
+		     enum trivio_stat closed)
 {
 	struct sk_buff *skb;
 
 	if (!read_hdr(j))
 		goto push;
-	if (unlikely(!up)) {
-		trivio_queue_drop(tx->q, TRIVIO_STAT_DROP_BACKEND, j->c.id,
-				  j->len);
+	if (unlikely(closed)) {
+		trivio_queue_drop(tx->q, closed, j->c.id, j->len);
 		goto push;
 	}
 	skb = frame_skb(j, prog);
@@ -314,7 +321,7 @@ push:
 int nd_poll(struct napi_struct *napi, int budget)
 {
 	struct nd_tx *tx = container_of(napi, struct nd_tx, napi);
-	bool up = netif_running(tx->nd->ndev);
+	enum trivio_stat closed = nd_closed(tx);
 	struct trivio_queue *q = tx->q;
 	struct nd_job j = { .tx = tx };
 	struct bpf_prog *prog;
@@ -335,7 +342,7 @@ int nd_poll(struct napi_struct *napi, int budget)
 			trivio_ring_kick_disable(&q->ring);
 			continue;
 		}
-		poll_one(tx, &j, prog, up);
+		poll_one(tx, &j, prog, closed);
 		done++;
 	}
 	if (unlikely(prog))
@@ -388,16 +395,15 @@ static struct sk_buff *worker_xdp(struct nd_job *j, struct sk_buff *skb)
 }
 
 /* One chain; its skb, or NULL. */
-static struct sk_buff *serve_one(struct nd_job *j, bool up)
+static struct sk_buff *serve_one(struct nd_job *j, enum trivio_stat closed)
 {
 	struct nd_tx *tx = j->tx;
 	struct sk_buff *skb;
 
 	if (!read_hdr(j))
 		return NULL;
-	if (!up) {
-		trivio_queue_drop(tx->q, TRIVIO_STAT_DROP_BACKEND, j->c.id,
-				  j->len);
+	if (closed) {
+		trivio_queue_drop(tx->q, closed, j->c.id, j->len);
 		return NULL;
 	}
 	skb = frame_skb(j, NULL);
@@ -420,7 +426,7 @@ static struct sk_buff *serve_one(struct nd_job *j, bool up)
  */
 bool nd_tx_serve(struct nd_tx *tx)
 {
-	bool up = netif_running(tx->nd->ndev);
+	enum trivio_stat closed = nd_closed(tx);
 	struct trivio_queue *q = tx->q;
 	struct nd_job j = { .tx = tx };
 	struct sk_buff *skb;
@@ -438,7 +444,7 @@ bool nd_tx_serve(struct nd_tx *tx)
 		}
 		if (n <= 0)
 			break;
-		skb = serve_one(&j, up);
+		skb = serve_one(&j, closed);
 		if (skb)
 			list_add_tail(&skb->list, &list);
 		trivio_queue_push(q, &j.c, 0);

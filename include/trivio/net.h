@@ -65,6 +65,9 @@ struct trivio_port {
  * @max_pairs: queue pairs
  * @mac: address, or zero for a random one
  * @mtu: 0 or 68..65535
+ * @link_down: the link is down at first
+ * @speed: Mbit/s, SPEED_UNKNOWN, or 0 for that
+ * @duplex: DUPLEX_*, if @speed is not 0
  * @raw_header: headers pass through as the port has them and control queue,
  *	config space and filters are the owner's business (vhost)
  */
@@ -72,6 +75,9 @@ struct trivio_net_cfg {
 	u16 max_pairs;
 	u8 mac[ETH_ALEN];
 	u16 mtu;
+	bool link_down;
+	u32 speed;
+	u8 duplex;
 	bool raw_header;
 };
 
@@ -140,6 +146,9 @@ static inline u16 trivio_net_ctrl_index(const struct trivio_dev *dev)
 
 int trivio_net_set_port(struct trivio_queue *q, struct trivio_port *port);
 void trivio_net_set_link(struct trivio_dev *dev, bool up);
+void trivio_net_set_speed(struct trivio_dev *dev, u32 speed, u8 duplex);
+int trivio_net_set_mac(struct trivio_dev *dev, const u8 *mac);
+void trivio_net_announce(struct trivio_dev *dev);
 
 int trivio_port_sock_check(struct file *file);
 struct trivio_port *trivio_port_sock_create(struct file *file);
