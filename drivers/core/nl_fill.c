@@ -17,7 +17,8 @@
 
 /* Counter n travels as attribute n + 1. */
 static_assert((int)TRIVIO_A_STAT_KICKS == (int)TRIVIO_STAT_KICKS + 1);
-static_assert((int)TRIVIO_A_STAT_LOGGED == (int)TRIVIO_STAT_LOGGED + 1);
+static_assert((int)TRIVIO_A_STAT_DOORBELLS ==
+	      (int)TRIVIO_STAT_DOORBELLS + 1);
 static_assert((int)TRIVIO_A_STAT_MAX == (int)TRIVIO_STAT_NR);
 static_assert((int)TRIVIO_NAME_LEN == (int)TRIVIO_NAME_MAX - 1);
 static_assert((int)TRIVIO_QUEUE_STATE_IDLE == (int)TRIVIO_Q_IDLE);

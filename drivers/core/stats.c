@@ -34,6 +34,7 @@ static const char * const stat_name[] = {
 	[TRIVIO_STAT_POLLS]		= "polls",
 	[TRIVIO_STAT_VIOLATIONS]	= "violations",
 	[TRIVIO_STAT_LOGGED]		= "logged",
+	[TRIVIO_STAT_DOORBELLS]		= "doorbells",
 };
 
 static_assert(ARRAY_SIZE(stat_name) == TRIVIO_STAT_NR);

@@ -202,6 +202,9 @@ static struct trivio_dev *net_make(struct trivio_vdpa *v, const char *name)
 	struct trivio_net_cfg net = {
 		.max_pairs = s->queues,
 		.mtu = s->mtu,
+		.link_down = !s->link,
+		.speed = s->speed,
+		.duplex = s->duplex,
 	};
 	struct trivio_dev_cfg cfg = {
 		.name = name,
@@ -211,7 +214,9 @@ static struct trivio_dev *net_make(struct trivio_vdpa *v, const char *name)
 		.priv = v,
 		.nqueues = 2 * s->queues + 1,
 		.queue_max = s->queue_max,
-		.features = (TRANSPORT_FEATURES & s->features) | net_features(s),
+		.features = ((TRANSPORT_FEATURES |
+			      BIT_ULL(VIRTIO_F_IN_ORDER)) & s->features) |
+			    net_features(s),
 	};
 	struct trivio_dev *dev;
 	int err;
@@ -230,29 +235,65 @@ static struct trivio_dev *net_make(struct trivio_vdpa *v, const char *name)
 	return dev;
 }
 
-/* Profile first, then what the tool said. */
-static int settings_get(struct trivio_vdpa_settings *s, bool is_net,
-			const struct vdpa_dev_set_config *config)
-{
-	u16 max = is_net ? PAIRS_MAX : BLK_QUEUES_MAX;
+/*
+ * The bus gives dev_add() no way to say what is wrong (no extack, unlike its own
+ * checks), so the reason goes to the log and the errno is as telling as can be.
+ */
+#define refuse(name, err, fmt, ...)					\
+({									\
+	pr_warn_ratelimited("trivio_vdpa: %s not added: " fmt "\n",	\
+			    name, ##__VA_ARGS__);			\
+	err;								\
+})
 
+/* Profile first, then what the tool said. */
+static void settings_take(struct trivio_vdpa_settings *s,
+			  const struct vdpa_dev_set_config *config)
+{
 	if (config->mask & BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MACADDR))
 		ether_addr_copy(s->mac, config->net.mac);
-	if (config->mask & BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MTU)) {
-		if (config->net.mtu < ETH_MIN_MTU)
-			return -EINVAL;
+	if (config->mask & BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MTU))
 		s->mtu = config->net.mtu;
-	}
 	if (config->mask & BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MAX_VQP))
 		s->queues = config->net.max_vq_pairs;
 	if (config->mask & BIT_ULL(VDPA_ATTR_DEV_FEATURES))
 		s->features = config->device_features;
-	if (!s->queues || s->queues > max)
-		return -EINVAL;
-	if (~s->features & NEEDED_FEATURES)
-		return -EINVAL;
 	if (s->queue_size > s->queue_max)
 		s->queue_size = s->queue_max;
+}
+
+static int settings_check(const struct trivio_vdpa_settings *s,
+			  const struct vdpa_parent *parent, const char *name,
+			  const struct vdpa_dev_set_config *config)
+{
+	u64 told = config->mask & BIT_ULL(VDPA_ATTR_DEV_FEATURES) ?
+		   config->device_features : 0;
+	u16 max = parent->is_net ? PAIRS_MAX : BLK_QUEUES_MAX;
+
+	if (!is_zero_ether_addr(s->mac) && !is_valid_ether_addr(s->mac))
+		return refuse(name, -EADDRNOTAVAIL,
+			      "%pM is no unicast address", s->mac);
+	if (s->mtu && s->mtu < ETH_MIN_MTU)
+		return refuse(name, -ERANGE, "MTU %u is below %u", s->mtu,
+			      ETH_MIN_MTU);
+	if (!s->queues || s->queues > max)
+		return refuse(name, -ERANGE, "%u queues, 1 to %u can be had",
+			      s->queues, max);
+	if (~s->features & NEEDED_FEATURES)
+		return refuse(name, -EOPNOTSUPP,
+			      "VERSION_1 (32) and ACCESS_PLATFORM (33) are needed");
+	/* A profile's features are a mask; the tool's are what one wants. */
+	if (told & ~parent->mgmt.supported_features)
+		return refuse(name, -EOPNOTSUPP, "no such features: %#llx",
+			      told & ~parent->mgmt.supported_features);
+	if (s->iova_first >= s->iova_last)
+		return refuse(name, -ERANGE, "iova_first is not below iova_last");
+	if (parent->is_net && (strlen(name) >= IFNAMSIZ ||
+			       !dev_valid_name(name)))
+		return refuse(name, strlen(name) >= IFNAMSIZ ? -ENAMETOOLONG :
+			      -EINVAL, "no name for a network interface");
+	if (strlen(name) >= TRIVIO_NAME_MAX)
+		return refuse(name, -ENAMETOOLONG, "the name is too long");
 	return 0;
 }
 
@@ -269,6 +310,20 @@ static int vqs_init(struct trivio_vdpa *v)
 		cpumask_setall(&v->vq[i].affinity);
 	}
 	return 0;
+}
+
+/* Nobody is bound any more. What is left is freed by the vDPA bus's release. */
+static void dev_unmake(struct trivio_vdpa *v)
+{
+	struct trivio_dev *dev = v->dev;
+
+	if (!dev)
+		return;
+	trivio_vdpa_profile_live(v->profile, NULL);
+	trivio_vdpa_bell_stop(v);
+	v->dev = NULL;
+	trivio_dev_destroy(dev);
+	workers_end(v);
 }
 
 static int dev_make(struct trivio_vdpa *v, const char *name)
@@ -302,20 +357,17 @@ static int dev_make(struct trivio_vdpa *v, const char *name)
 	trivio_vdpa_workers_set(v);
 	/* Without memory it stays off, as its file then shows. */
 	trivio_check_set_mode(dev, v->set.check);
+	err = trivio_vdpa_bell_create(v);
+	if (err) {
+		dev_unmake(v);
+		return err;
+	}
+	if (v->is_net) {
+		const struct trivio_net *net = dev->class_priv;
+
+		ether_addr_copy(v->set.mac, net->mac_default);
+	}
 	return 0;
-}
-
-/* Nobody is bound any more. What is left is freed by the vDPA bus's release. */
-static void dev_unmake(struct trivio_vdpa *v)
-{
-	struct trivio_dev *dev = v->dev;
-
-	if (!dev)
-		return;
-	trivio_vdpa_profile_live(v->profile, NULL);
-	v->dev = NULL;
-	trivio_dev_destroy(dev);
-	workers_end(v);
 }
 
 static int parent_dev_add(struct vdpa_mgmt_dev *mgmt, const char *name,
@@ -330,7 +382,8 @@ static int parent_dev_add(struct vdpa_mgmt_dev *mgmt, const char *name,
 
 	trivio_vdpa_defaults(&set, parent->is_net);
 	profile = trivio_vdpa_profile_get(name, &set);
-	err = settings_get(&set, parent->is_net, config);
+	settings_take(&set, config);
+	err = settings_check(&set, parent, name, config);
 	if (err)
 		goto err_profile;
 
@@ -348,6 +401,7 @@ static int parent_dev_add(struct vdpa_mgmt_dev *mgmt, const char *name,
 	mutex_init(&v->lock);
 	spin_lock_init(&v->config_lock);
 	trivio_vdpa_mem_init(v);
+	trivio_vdpa_groups_reset(v);
 
 	err = dev_make(v, name);
 	if (err)
@@ -380,9 +434,29 @@ static void parent_dev_del(struct vdpa_mgmt_dev *mgmt, struct vdpa_device *vdev)
 	put_device(&vdev->dev);
 }
 
+/* "vdpa dev set NAME mac ...", of iproute2 newer than 6.1. */
+static int parent_dev_set_attr(struct vdpa_mgmt_dev *mgmt,
+			       struct vdpa_device *vdev,
+			       const struct vdpa_dev_set_config *config)
+{
+	struct trivio_vdpa *v = to_trivio(vdev);
+	int err;
+
+	if (!v->is_net ||
+	    config->mask != BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MACADDR))
+		return -EOPNOTSUPP;
+	if (!is_valid_ether_addr(config->net.mac))
+		return -EADDRNOTAVAIL;
+	err = trivio_net_set_mac(v->dev, config->net.mac);
+	if (!err)
+		trivio_vdpa_profile_mac(v, config->net.mac);
+	return err;
+}
+
 static const struct vdpa_mgmtdev_ops parent_ops = {
 	.dev_add = parent_dev_add,
 	.dev_del = parent_dev_del,
+	.dev_set_attr = parent_dev_set_attr,
 };
 
 static struct virtio_device_id net_ids[] = {
@@ -420,7 +494,9 @@ static int parent_register(struct vdpa_parent *p)
 			BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MACADDR) |
 			BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MTU) |
 			BIT_ULL(VDPA_ATTR_DEV_NET_CFG_MAX_VQP);
-		mgmt->supported_features |= trivio_net_class.features;
+		/* Frames are completed as they come; disks may overtake. */
+		mgmt->supported_features |= trivio_net_class.features |
+					    BIT_ULL(VIRTIO_F_IN_ORDER);
 		mgmt->max_supported_vqs = 2 * PAIRS_MAX + 1;
 	} else {
 		mgmt->supported_features |= trivio_blk_class.features;

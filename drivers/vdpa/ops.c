@@ -267,6 +267,14 @@ static u32 op_get_vq_group(struct vdpa_device *vdev, u16 idx)
 	return idx == ctrl ? VDPA_GROUP_CTRL : VDPA_GROUP_DATA;
 }
 
+/* The control queue is isolated as a whole, by its own group. */
+static u32 op_get_vq_desc_group(struct vdpa_device *vdev, u16 idx)
+{
+	u32 group = op_get_vq_group(vdev, idx);
+
+	return group == VDPA_GROUP_DATA ? VDPA_GROUP_DESC : group;
+}
+
 static int op_set_vq_affinity(struct vdpa_device *vdev, u16 idx,
 			      const struct cpumask *mask)
 {
@@ -351,18 +359,34 @@ static bool by_process(const struct vdpa_device *vdev)
 
 static void dev_set_mems(struct trivio_vdpa *v)
 {
-	struct trivio_mem *mem = trivio_vdpa_dma_mem(v);
+	struct trivio_mem *mem = trivio_vdpa_dma_mem(v), *ring = mem;
 	bool process = by_process(&v->vdev);
 	u16 i;
 
 	lockdep_assert_held(&v->lock);
 	for (i = 0; i < v->nvqs; i++) {
-		u32 group = op_get_vq_group(&v->vdev, i);
+		u8 as = v->group_as[op_get_vq_group(&v->vdev, i)];
+		u8 desc_as = v->group_as[op_get_vq_desc_group(&v->vdev, i)];
 
-		if (process)
-			mem = &v->as[v->group_as[group]].mem;
-		trivio_queue_set_mem(&v->dev->queue[i], mem);
+		if (process) {
+			mem = &v->as[as].mem;
+			ring = desc_as == VDPA_AS_FOLLOW ? mem :
+			       &v->as[desc_as].mem;
+		}
+		trivio_queue_set_mems(&v->dev->queue[i], mem, ring);
 	}
+	trivio_vdpa_bell_run(v, process);
+}
+
+/**
+ * trivio_vdpa_groups_reset() - every group in the first address space
+ * @v: device
+ */
+void trivio_vdpa_groups_reset(struct trivio_vdpa *v)
+{
+	memset(v->group_as, 0, sizeof(v->group_as));
+	/* So that a client that does not know of this group finds its rings. */
+	v->group_as[VDPA_GROUP_DESC] = VDPA_AS_FOLLOW;
 }
 
 /*
@@ -411,7 +435,8 @@ static int op_reset(struct vdpa_device *vdev)
 	trivio_dev_reset(v->dev);
 	for (i = 0; i < v->nvqs; i++)
 		trivio_queue_set_mem(&v->dev->queue[i], NULL);
-	memset(v->group_as, 0, sizeof(v->group_as));
+	trivio_vdpa_groups_reset(v);
+	trivio_vdpa_bell_run(v, false);
 	mutex_unlock(&v->lock);
 	op_set_config_cb(vdev, &none);
 	return 0;
@@ -540,6 +565,7 @@ static void op_free(struct vdpa_device *vdev)
 
 	trivio_vdpa_mem_exit(v);
 	trivio_vdpa_dma_exit(v);
+	trivio_vdpa_bell_free(v);
 	trivio_vdpa_profile_put(v->profile);
 	mutex_destroy(&v->lock);
 	kvfree(v->vq);
@@ -557,9 +583,11 @@ const struct vdpa_config_ops trivio_vdpa_ops = {
 	.set_vq_state		= op_set_vq_state,
 	.get_vq_state		= op_get_vq_state,
 	.get_vendor_vq_stats	= op_get_vendor_vq_stats,
+	.get_vq_notification	= trivio_vdpa_bell_area,
 	.get_vq_size		= op_get_vq_size,
 	.get_vq_align		= op_get_vq_align,
 	.get_vq_group		= op_get_vq_group,
+	.get_vq_desc_group	= op_get_vq_desc_group,
 	.set_vq_affinity	= op_set_vq_affinity,
 	.get_vq_affinity	= op_get_vq_affinity,
 	.get_device_features	= op_get_device_features,

@@ -9,6 +9,7 @@
  */
 #include <linux/configfs.h>
 #include <linux/etherdevice.h>
+#include <linux/ethtool.h>
 #include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/sizes.h>
@@ -44,11 +45,16 @@ enum field {
 	F_QUEUE_SIZE,
 	F_QUEUE_MAX,
 	F_USE_VA,
+	F_DOORBELL,
+	F_DOORBELL_SLEEP,
 	F_IOVA_FIRST,
 	F_IOVA_LAST,
 	F_MAC,
 	F_MTU,
 	F_CHECK,
+	F_LINK,
+	F_SPEED,
+	F_DUPLEX,
 	F_CAPACITY,
 	F_BLOCK_SIZE,
 	F_READ_ONLY,
@@ -81,6 +87,10 @@ void trivio_vdpa_defaults(struct trivio_vdpa_settings *s, bool is_net)
 	s->queue_size = 256;
 	s->queue_max = 1024;
 	s->iova_last = U64_MAX;
+	s->doorbell_sleep = 50;
+	s->link = true;
+	s->speed = SPEED_UNKNOWN;
+	s->duplex = DUPLEX_UNKNOWN;
 	s->capacity = SZ_1G;
 	s->block_size = TRIVIO_SECTOR_SIZE;
 	strscpy(s->backing, "ram");
@@ -100,10 +110,15 @@ static void profile_apply(const struct trivio_vdpa_profile *p,
 	TAKE(p, s, F_QUEUE_SIZE, queue_size);
 	TAKE(p, s, F_QUEUE_MAX, queue_max);
 	TAKE(p, s, F_USE_VA, use_va);
+	TAKE(p, s, F_DOORBELL, doorbell);
+	TAKE(p, s, F_DOORBELL_SLEEP, doorbell_sleep);
 	TAKE(p, s, F_IOVA_FIRST, iova_first);
 	TAKE(p, s, F_IOVA_LAST, iova_last);
 	TAKE(p, s, F_MTU, mtu);
 	TAKE(p, s, F_CHECK, check);
+	TAKE(p, s, F_LINK, link);
+	TAKE(p, s, F_SPEED, speed);
+	TAKE(p, s, F_DUPLEX, duplex);
 	TAKE(p, s, F_CAPACITY, capacity);
 	TAKE(p, s, F_BLOCK_SIZE, block_size);
 	TAKE(p, s, F_READ_ONLY, read_only);
@@ -205,6 +220,8 @@ NUMBER_ATTR(queues, F_QUEUES, 1, 64, "%u");
 NUMBER_ATTR(queue_max, F_QUEUE_MAX, 2, TRIVIO_RING_MAX, "%u");
 NUMBER_ATTR(queue_size, F_QUEUE_SIZE, 2, TRIVIO_RING_MAX, "%u");
 NUMBER_ATTR(use_va, F_USE_VA, 0, 1, "%u");
+NUMBER_ATTR(doorbell, F_DOORBELL, 0, 1, "%u");
+NUMBER_ATTR(doorbell_sleep, F_DOORBELL_SLEEP, 0, USEC_PER_SEC, "%u");
 NUMBER_ATTR(iova_first, F_IOVA_FIRST, 0, U64_MAX, "%#llx");
 NUMBER_ATTR(iova_last, F_IOVA_LAST, 0, U64_MAX, "%#llx");
 NUMBER_ATTR(mtu, F_MTU, ETH_MIN_MTU, ETH_MAX_MTU, "%u");
@@ -427,6 +444,162 @@ static ssize_t profile_mac_store(struct config_item *item, const char *page,
 }
 CONFIGFS_ATTR(profile_, mac);
 
+/* --- what may change under a live net device ----------------------------- */
+
+static ssize_t profile_link_show(struct config_item *item, char *page)
+{
+	struct trivio_vdpa_settings s;
+
+	profile_now(to_profile(item), &s);
+	return sysfs_emit(page, "%s\n", s.link ? "up" : "down");
+}
+
+static ssize_t profile_link_store(struct config_item *item, const char *page,
+				  size_t count)
+{
+	struct trivio_vdpa_profile *p = to_profile(item);
+	int err = 0;
+	bool up;
+
+	if (sysfs_streq(page, "up"))
+		up = true;
+	else if (sysfs_streq(page, "down"))
+		up = false;
+	else
+		return -EINVAL;
+	mutex_lock(&p->lock);
+	if (!p->v)
+		p->given |= BIT(F_LINK);
+	else if (!p->v->is_net)
+		err = -EOPNOTSUPP;
+	else
+		trivio_net_set_link(p->v->dev, up);
+	if (!err) {
+		p->set.link = up;
+		if (p->v)
+			p->v->set.link = up;
+	}
+	mutex_unlock(&p->lock);
+	return err ?: count;
+}
+CONFIGFS_ATTR(profile_, link);
+
+/* Speed or duplex changed; the device, if there is one, tells its driver. */
+static int speed_set(struct trivio_vdpa_profile *p, u32 speed, u8 duplex)
+{
+	lockdep_assert_held(&p->lock);
+	if (p->v && !p->v->is_net)
+		return -EOPNOTSUPP;
+	p->set.speed = speed;
+	p->set.duplex = duplex;
+	p->given |= BIT(F_SPEED) | BIT(F_DUPLEX);
+	if (p->v) {
+		p->v->set.speed = speed;
+		p->v->set.duplex = duplex;
+		trivio_net_set_speed(p->v->dev, speed, duplex);
+	}
+	return 0;
+}
+
+static ssize_t profile_speed_show(struct config_item *item, char *page)
+{
+	struct trivio_vdpa_settings s;
+
+	profile_now(to_profile(item), &s);
+	if (s.speed == SPEED_UNKNOWN)
+		return sysfs_emit(page, "unknown\n");
+	return sysfs_emit(page, "%u\n", s.speed);
+}
+
+static ssize_t profile_speed_store(struct config_item *item, const char *page,
+				   size_t count)
+{
+	struct trivio_vdpa_profile *p = to_profile(item);
+	struct trivio_vdpa_settings s;
+	u32 val = SPEED_UNKNOWN;
+	int err;
+
+	if (!sysfs_streq(page, "unknown")) {
+		err = kstrtou32(page, 0, &val);
+		if (err)
+			return err;
+		/* virtio 1.2, 5.1.4: 0 to 0x7fffffff. */
+		if (!val || val > INT_MAX)
+			return -ERANGE;
+	}
+	profile_now(p, &s);
+	mutex_lock(&p->lock);
+	err = speed_set(p, val, s.duplex);
+	mutex_unlock(&p->lock);
+	return err ?: count;
+}
+CONFIGFS_ATTR(profile_, speed);
+
+static const struct {
+	u8 duplex;
+	const char *name;
+} duplexes[] = {
+	{ DUPLEX_HALF, "half" },
+	{ DUPLEX_FULL, "full" },
+	{ DUPLEX_UNKNOWN, "unknown" },
+};
+
+static ssize_t profile_duplex_show(struct config_item *item, char *page)
+{
+	struct trivio_vdpa_settings s;
+	int i;
+
+	profile_now(to_profile(item), &s);
+	for (i = 0; i < ARRAY_SIZE(duplexes) - 1; i++) {
+		if (duplexes[i].duplex == s.duplex)
+			break;
+	}
+	return sysfs_emit(page, "%s\n", duplexes[i].name);
+}
+
+static ssize_t profile_duplex_store(struct config_item *item, const char *page,
+				    size_t count)
+{
+	struct trivio_vdpa_profile *p = to_profile(item);
+	struct trivio_vdpa_settings s;
+	int i, err;
+
+	for (i = 0; i < ARRAY_SIZE(duplexes); i++) {
+		if (sysfs_streq(page, duplexes[i].name))
+			break;
+	}
+	if (i == ARRAY_SIZE(duplexes))
+		return -EINVAL;
+	profile_now(p, &s);
+	mutex_lock(&p->lock);
+	err = speed_set(p, s.speed, duplexes[i].duplex);
+	mutex_unlock(&p->lock);
+	return err ?: count;
+}
+CONFIGFS_ATTR(profile_, duplex);
+
+/* Writing asks the driver to announce itself, as after a migration. */
+static ssize_t profile_announce_store(struct config_item *item,
+				      const char *page, size_t count)
+{
+	struct trivio_vdpa_profile *p = to_profile(item);
+	int err = 0;
+
+	if (!sysfs_streq(page, "1"))
+		return -EINVAL;
+	mutex_lock(&p->lock);
+	if (!p->v)
+		err = -ENODEV;
+	else if (!p->v->is_net ||
+		 !trivio_has(p->v->dev, VIRTIO_NET_F_GUEST_ANNOUNCE))
+		err = -EOPNOTSUPP;
+	else
+		trivio_net_announce(p->v->dev);
+	mutex_unlock(&p->lock);
+	return err ?: count;
+}
+CONFIGFS_ATTR_WO(profile_, announce);
+
 static ssize_t store_string(struct trivio_vdpa_profile *p, enum field bit,
 			    char *field, size_t size, const char *page,
 			    size_t count)
@@ -477,12 +650,18 @@ static struct configfs_attribute *profile_attrs[] = {
 	&profile_attr_queue_size,
 	&profile_attr_queue_max,
 	&profile_attr_use_va,
+	&profile_attr_doorbell,
+	&profile_attr_doorbell_sleep,
 	&profile_attr_iova_first,
 	&profile_attr_iova_last,
 	&profile_attr_mac,
 	&profile_attr_mtu,
 	&profile_attr_check,
 	&profile_attr_check_reports,
+	&profile_attr_link,
+	&profile_attr_speed,
+	&profile_attr_duplex,
+	&profile_attr_announce,
 	&profile_attr_capacity,
 	&profile_attr_block_size,
 	&profile_attr_read_only,
@@ -595,6 +774,22 @@ void trivio_vdpa_profile_live(struct trivio_vdpa_profile *p,
 	p->v = v;
 	trivio_vdpa_faults_live(p->faults, v ? v->dev : NULL);
 	mutex_unlock(&p->lock);
+}
+
+/**
+ * trivio_vdpa_profile_mac() - remember the address that a net device has
+ * @v: device
+ * @mac: address
+ */
+void trivio_vdpa_profile_mac(struct trivio_vdpa *v, const u8 *mac)
+{
+	struct trivio_vdpa_profile *p = v->profile;
+
+	if (p)
+		mutex_lock(&p->lock);
+	ether_addr_copy(v->set.mac, mac);
+	if (p)
+		mutex_unlock(&p->lock);
 }
 
 /**

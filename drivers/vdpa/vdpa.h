@@ -15,16 +15,24 @@
 #include <trivio/device.h>
 #include <trivio/net.h>
 
-/* Groups of queues, and the address spaces they may be given. */
+/*
+ * Groups of queues, and the address spaces they may be given. The third is not
+ * of queues but of the rings of the data queues.
+ */
 #define VDPA_GROUP_DATA		0
 #define VDPA_GROUP_CTRL		1
-#define VDPA_NGROUPS		2
-#define VDPA_NAS		2
+#define VDPA_GROUP_DESC		2
+#define VDPA_NGROUPS		3
+#define VDPA_NAS		3
+
+/* The rings are where their group of queues is. */
+#define VDPA_AS_FOLLOW		0xff
 
 /* More ranges than any sane address space has. */
 #define VDPA_RANGES_MAX		(1U << 20)
 
 struct trivio_vdpa;
+struct trivio_vdpa_bell;
 struct trivio_vdpa_dma;
 struct trivio_vdpa_profile;
 
@@ -87,11 +95,16 @@ struct trivio_vdpa_as {
  * @queue_size: ring size for virtio_vdpa
  * @queue_max: largest ring
  * @use_va: process addresses instead of pinned pages
+ * @doorbell: a page per queue that a process can map, and a thread that looks
+ * @doorbell_sleep: microseconds it sleeps between looks; 0: never
  * @iova_first: first address a process may map
  * @iova_last: last one
  * @mac: net: address, or zero
  * @mtu: net: 0 or 68..65535
  * @check: conformance checker
+ * @link: net: link state at first
+ * @speed: net: Mbit/s, or SPEED_UNKNOWN
+ * @duplex: net: DUPLEX_*
  * @capacity: blk: bytes
  * @block_size: blk: logical block, bytes
  * @read_only: blk
@@ -108,11 +121,16 @@ struct trivio_vdpa_settings {
 	u16 queue_size;
 	u16 queue_max;
 	bool use_va;
+	bool doorbell;
+	u32 doorbell_sleep;
 	u64 iova_first;
 	u64 iova_last;
 	u8 mac[ETH_ALEN];
 	u16 mtu;
 	enum trivio_check_mode check;
+	bool link;
+	u32 speed;
+	u8 duplex;
 	u64 capacity;
 	u32 block_size;
 	bool read_only;
@@ -132,9 +150,10 @@ struct trivio_vdpa_settings {
  * @lock: readiness, groups and kept positions
  * @config_lock: protects @config_cb and is held over the callback
  * @config_cb: the driver's callback for configuration changes
- * @group_as: address space of each group
+ * @group_as: address space of each group; VDPA_AS_FOLLOW only for the rings'
  * @as: address spaces, for vhost_vdpa
  * @dma: mappings of a kernel driver, for virtio_vdpa
+ * @bell: doorbell pages, or NULL
  * @mm: owner (VA mode), between bind_mm and unbind_mm
  * @owner: its pid
  * @nworkers: entries in @worker
@@ -155,6 +174,7 @@ struct trivio_vdpa {
 	u8 group_as[VDPA_NGROUPS];
 	struct trivio_vdpa_as as[VDPA_NAS];
 	struct trivio_vdpa_dma *dma;
+	struct trivio_vdpa_bell *bell;
 	struct mm_struct *mm;
 	pid_t owner;
 	u16 nworkers;
@@ -177,6 +197,7 @@ void trivio_vdpa_workers_set(struct trivio_vdpa *v);
 /* ops.c */
 extern const struct vdpa_config_ops trivio_vdpa_ops;
 extern const struct trivio_front_ops trivio_vdpa_front;
+void trivio_vdpa_groups_reset(struct trivio_vdpa *v);
 
 /* mem.c */
 void trivio_vdpa_mem_init(struct trivio_vdpa *v);
@@ -190,6 +211,14 @@ int trivio_vdpa_dma_init(struct trivio_vdpa *v);
 void trivio_vdpa_dma_exit(struct trivio_vdpa *v);
 struct trivio_mem *trivio_vdpa_dma_mem(struct trivio_vdpa *v);
 
+/* doorbell.c */
+struct vdpa_notification_area
+trivio_vdpa_bell_area(struct vdpa_device *vdev, u16 idx);
+void trivio_vdpa_bell_run(struct trivio_vdpa *v, bool on);
+int trivio_vdpa_bell_create(struct trivio_vdpa *v);
+void trivio_vdpa_bell_stop(struct trivio_vdpa *v);
+void trivio_vdpa_bell_free(struct trivio_vdpa *v);
+
 /* profile.c */
 int trivio_vdpa_profile_setup(void);
 void trivio_vdpa_profile_teardown(void);
@@ -199,5 +228,6 @@ trivio_vdpa_profile_get(const char *name, struct trivio_vdpa_settings *s);
 void trivio_vdpa_profile_live(struct trivio_vdpa_profile *p,
 			      struct trivio_vdpa *v);
 void trivio_vdpa_profile_put(struct trivio_vdpa_profile *p);
+void trivio_vdpa_profile_mac(struct trivio_vdpa *v, const u8 *mac);
 
 #endif /* TRIVIO_VDPA_H */

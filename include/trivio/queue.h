@@ -60,6 +60,7 @@ struct trivio_queue;
  * @TRIVIO_STAT_POLLS: busy-poll rounds
  * @TRIVIO_STAT_VIOLATIONS: rules that the driver broke, if the checker is on
  * @TRIVIO_STAT_LOGGED: ranges of guest memory noted in the dirty log
+ * @TRIVIO_STAT_DOORBELLS: kicks that were stores to a mapped page
  * @TRIVIO_STAT_NR: number of counters
  */
 enum trivio_stat {
@@ -86,6 +87,7 @@ enum trivio_stat {
 	TRIVIO_STAT_POLLS,
 	TRIVIO_STAT_VIOLATIONS,
 	TRIVIO_STAT_LOGGED,
+	TRIVIO_STAT_DOORBELLS,
 	TRIVIO_STAT_NR,
 };
 

@@ -60,6 +60,7 @@ static const char * const stat[TRIVIO_A_STAT_MAX + 1] = {
 	[TRIVIO_A_STAT_POLLS]		= "polls",
 	[TRIVIO_A_STAT_VIOLATIONS]	= "violations",
 	[TRIVIO_A_STAT_LOGGED]		= "logged",
+	[TRIVIO_A_STAT_DOORBELLS]	= "doorbells",
 };
 
 static const char * const net_feature[64] = {
