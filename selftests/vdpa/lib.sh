@@ -125,3 +125,33 @@ vdpa_clean()
 	done
 	echo 1 >"$VDPA_BUS/drivers_autoprobe"
 }
+
+# module_load [PARAMETERS], module_unload: trivio_vdpa, as installed or as built.
+module_load()
+{
+	local ko
+
+	ko=$(dirname "$TRIVIO")/../../drivers/vdpa/trivio_vdpa.ko
+	if [ -e "$ko" ]; then
+		insmod "$ko" "$@"
+	else
+		modprobe trivio_vdpa "$@"
+	fi
+}
+
+module_unload()
+{
+	rmmod trivio_vdpa
+}
+
+TRIVIO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/tools/trivio/trivio
+
+# qstat DEVICE QUEUE COUNTER: a counter of a queue; of all of them with "-".
+qstat()
+{
+	local pick=.
+
+	[ "$2" = - ] || pick="select(.index == $2)"
+	"$TRIVIO" show --json "$1" |
+		jq "[.[].queues[] | $pick | .counters.$3] | add // 0"
+}

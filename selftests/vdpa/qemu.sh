@@ -15,8 +15,12 @@
 modprobe -q -r vhost_vdpa
 modprobe vhost_vdpa max_iotlb_entries=65536
 test_need qemu-system-x86_64 ip ping
-trap 'inner_stop_all; vdpa_clean tq0' EXIT
+trap 'inner_stop_all; ip link del tqbr 2>/dev/null; vdpa_clean tq0 tq1' EXIT
 INNER=$(dirname "$0")/../../tools/lab/inner
+# What QEMU 7.2's shadow queues can follow: nothing but CSUM, GUEST_CSUM, MTU, MAC,
+# TSO and ECN both ways, MRG_RXBUF, STATUS, CTRL_VQ, MQ, CTRL_MAC_ADDR, EVENT_IDX,
+# VERSION_1, ACCESS_PLATFORM.
+SVQ_FEATURES=0x328c3ffab
 
 inner_stop_all()
 {
@@ -28,14 +32,21 @@ guest()
 	"$INNER" exec q "$@"
 }
 
-# start NETDEV-OPTS DEVICE-OPTS
+# start NAME DEVICE NETDEV-OPTS DEVICE-OPTS [INNER-OPTS...]
 start()
 {
+	local name=$1 dev=$2 ndev=$3 opts=$4
+	shift 4
+
 	ulimit -l unlimited
-	"$INNER" start q --memfd --no-net -- \
-		-netdev "vhost-vdpa,id=n,vhostdev=$(vdpa_node tq0)$1" \
-		-device "virtio-net-pci,netdev=n,disable-legacy=on$2" || return 1
-	guest ip link set eth0 up && guest ip addr add 10.78.0.2/24 dev eth0
+	"$INNER" start "$name" --memfd --no-net "$@" -- \
+		-netdev "vhost-vdpa,id=n,vhostdev=$(vdpa_node "$dev")$ndev" \
+		-device "virtio-net-pci,netdev=n,disable-legacy=on$opts"
+}
+
+guest_up()
+{
+	guest ip link set eth0 up && guest ip addr replace 10.78.0.2/24 dev eth0
 }
 
 net_up()
@@ -45,38 +56,136 @@ net_up()
 
 ping_guest()
 {
-	ping -c 5 -i 0.3 -w 30 10.78.0.2
+	ping -c 5 -i 0.3 -w 60 10.78.0.2
 }
 
-counted()
+# Pings that the device counted, both ways.
+carried()
 {
-	ethtool -S tq0 | awk -F: '/rx.*packets|tx.*packets/ { n += $2 } END { exit n < 8 }'
+	local rx tx
+
+	rx=$(qstat tq0 0 packets) tx=$(qstat tq0 1 packets)
+	ping_guest || return 1
+	echo "before: $rx $tx, now: $(qstat tq0 0 packets) $(qstat tq0 1 packets)"
+	[ $(($(qstat tq0 0 packets) - rx)) -ge 5 ] && [ $(($(qstat tq0 1 packets) - tx)) -ge 5 ]
 }
 
 stop_cont()
 {
-	"$INNER" hmp q stop && sleep 1 && "$INNER" hmp q cont && ping_guest
+	"$INNER" hmp q stop && sleep 1 && "$INNER" hmp q cont && carried
 }
 
-one()
+reboot()
+{
+	"$INNER" reboot q 200 && guest_up && carried
+}
+
+# begin NAME NETDEV-OPTS DEVICE-OPTS: a device in a guest, and pings.
+begin()
 {
 	local name=$1
 	shift
 
 	check "$name: device for a process" vdpa_new tq0 net vhost_vdpa "${NEW[@]}"
 	check "$name: host interface up" net_up
-	check "$name: guest starts" start "$@"
-	check "$name: ping" ping_guest
-	check "$name: the device counted the packets" counted
-	check "$name: stop, cont, ping" stop_cont
-	check "$name: guest ends" "$INNER" stop q
-	check "$name: device deleted" timeout 60 vdpa dev del tq0
+	check "$name: guest starts" start q tq0 "$@"
+	check "$name: guest interface up" guest_up
+	check "$name: pings, and the device counts them" carried
+}
+
+end()
+{
+	check "$1: no queue broke" test "$(qstat tq0 - errors)" = 0
+	check "$1: guest ends" "$INNER" stop q
+	check "$1: device deleted" timeout 60 vdpa dev del tq0
 }
 
 NEW=()
-one "split" "" ""
-one "packed" "" ",packed=on"
+begin "split" "" ""
+check "split: stop, cont" stop_cont
+check "split: reboot" reboot
+check "split: no page, no doorbell" test "$(qstat tq0 - doorbells)" = 0
+end "split"
+
+begin "packed" "" ",packed=on"
+check "packed: stop, cont" stop_cont
+check "packed: the ring is packed" sh -c \
+	"'$TRIVIO' show --json tq0 | jq -e '.[0].features | index(\"RING_PACKED\")'"
+end "packed"
+
+both_pairs()
+{
+	guest ethtool -L eth0 combined 2 && carried &&
+	guest ethtool -l eth0 | grep -A5 Current | grep -q "Combined:.*2" &&
+	"$TRIVIO" show --json tq0 | jq -e '.[0].queues[3].state == "running"'
+}
+
 NEW=(max_vqp 2)
-one "multiqueue" ",queues=2" ",mq=on,vectors=6"
+begin "multiqueue" ",queues=2" ",mq=on,vectors=6"
+check "multiqueue: both pairs run" both_pairs
+check "multiqueue: stop, cont" stop_cont
+end "multiqueue"
+NEW=()
+
+# Kicks of the guest are stores to a page: QEMU maps it into the guest.
+check "doorbell page: asked for" profile tq0 doorbell=1
+begin "doorbell page" "" ",page-per-vq=on"
+check "doorbell page: kicks come through it" test "$(qstat tq0 1 doorbells)" -ge 5
+# But for those with which QEMU begins.
+check "doorbell page: and no other way" test \
+	$(($(qstat tq0 1 kicks) - $(qstat tq0 1 doorbells))) -le 3
+end "doorbell page"
+check "doorbell page: profile removed" profile_end tq0
+
+# Shadow queues: QEMU stands between, and can then migrate.
+check "shadow: features it can follow" profile tq0 features=$SVQ_FEATURES
+check "shadow: the same for the other end" profile tq1 features=$SVQ_FEATURES
+NEW=(mac 52:54:00:00:78:02)
+begin "shadow" ",x-svq=on" ""
+check "shadow: stop, cont" stop_cont
+
+other_end()
+{
+	vdpa_new tq1 net vhost_vdpa "${NEW[@]}" &&
+	ip link add tqbr type bridge && ip addr flush dev tq0 &&
+	ip link set tq0 master tqbr && ip link set tq1 up master tqbr &&
+	ip link set tqbr up && ip addr add 10.78.0.1/24 dev tqbr &&
+	start q2 tq1 ",x-svq=on" "" --incoming unix:/tmp/migrate.$$
+}
+
+migrate()
+{
+	local i status=none
+
+	"$INNER" qmp q '{"execute":"migrate","arguments":{"uri":"unix:/tmp/migrate.'$$'"}}' ||
+		return 1
+	for i in $(seq 240); do
+		status=$("$INNER" qmp q '{"execute":"query-migrate"}' | jq -r '.return.status // .status')
+		case $status in
+		completed) return 0 ;;
+		failed | cancelled) break ;;
+		esac
+		sleep 0.5
+	done
+	echo "migration: $status"
+	"$INNER" qmp q '{"execute":"query-migrate"}'
+	"$INNER" log q | tail -5
+	"$INNER" log q2 | tail -5
+	return 1
+}
+
+arrived()
+{
+	"$INNER" wait q2 120 && ping -c 10 -i 0.5 -w 60 10.78.0.2 &&
+	[ "$(qstat tq1 0 packets)" -ge 5 ] && [ "$(qstat tq1 1 packets)" -ge 5 ] &&
+	[ "$(qstat tq1 - errors)" = 0 ]
+}
+
+check "migration: a device at the other end" other_end
+check "migration: completes" migrate
+check "migration: the guest goes on over the other device" arrived
+check "migration: guest ends" "$INNER" stop q2
+"$INNER" stop q >/dev/null 2>&1
+check "migration: devices deleted" timeout 60 sh -c "vdpa dev del tq0 && vdpa dev del tq1"
 
 test_end
