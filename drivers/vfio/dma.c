@@ -401,6 +401,10 @@ static void block_set(struct trivio_mdev *m, struct block *b, unsigned int i,
 	trivio_mdev_count(m, TRIVIO_MDEV_PIN, n);
 }
 
+/*
+ * Read only is what a single page may be instead. Of several, one that is would
+ * make all of them so: a guest's IOMMU maps each buffer as it is to be used.
+ */
 static int pin_range(struct trivio_mdev *m, struct block *b, unsigned int i,
 		     unsigned int n)
 {
@@ -410,7 +414,7 @@ static int pin_range(struct trivio_mdev *m, struct block *b, unsigned int i,
 	int got;
 
 	got = pin(m, iova, n, IOMMU_READ | IOMMU_WRITE, page);
-	if (got == -EPERM) {
+	if (got == -EPERM && n == 1) {
 		perm = TRIVIO_RO;
 		got = pin(m, iova, n, IOMMU_READ, page);
 	}

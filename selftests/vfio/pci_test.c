@@ -375,4 +375,48 @@ TEST_F(dma, map_and_unmap)
 		hugepages("0");
 }
 
+/*
+ * A guest's IOMMU maps what is sent read only, what is received into for writing,
+ * side by side. Pinning many pages at once must not make them all the same.
+ */
+TEST_F(pci, mapping_of_each_page)
+{
+	const uint64_t iova = 0x90000000;
+	const size_t half = 32 * 4096;
+	struct vc *c = &self->c;
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = VFIO_DMA_MAP_FLAG_READ,
+		.iova = iova,
+		.size = half,
+	};
+	uint32_t seq;
+	uint8_t *p;
+
+	p = mmap(NULL, 2 * half, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, p);
+	map.vaddr = (uintptr_t)p;
+	ASSERT_EQ(0, ioctl(c->container, VFIO_IOMMU_MAP_DMA, &map));
+	OK(vc_map(c, iova + half, p + half, half));
+	OK(vc_start(c, FEATURES));
+	OK(vc_host_open(c));
+	send_from(c, p, iova);
+	EXPECT_LE(0, vc_wait_used(c, 1, WAIT_MS));
+	vc_host_recv(c, &seq, 0);
+	vc_add(c, 0, iova + half, 2048, true);
+	vc_kick(c, 0);
+	OK(vc_host_send(c, 7));
+	EXPECT_LE(0, vc_wait_used(c, 0, WAIT_MS));
+	EXPECT_EQ(0, vc_status(c) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	EXPECT_EQ(VC_ETHERTYPE >> 8, p[half + VC_HDR + 12]);
+	/* What is read only stays so. */
+	vc_add(c, 0, iova, 2048, true);
+	vc_kick(c, 0);
+	vc_host_send(c, 8);
+	EXPECT_EQ(-ETIMEDOUT, vc_wait_used(c, 0, 500));
+	EXPECT_TRUE(vc_status(c) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	munmap(p, 2 * half);
+}
+
 VFIO_HARNESS_MAIN
