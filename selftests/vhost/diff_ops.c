@@ -12,13 +12,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <linux/if.h>
-#include <linux/if_tun.h>
 
+#include "diff_files.h"
 #include "diff_ops.h"
 #include "diff_traffic.h"
 
@@ -43,44 +41,12 @@ static const char * const names[D_KINDS] = {
 	[D_IOTLB_RAW] = "write", [D_READ] = "read", [D_POLL] = "poll",
 	[D_UNKNOWN] = "ioctl", [D_TX] = "tx", [D_RX_POST] = "rx_post",
 	[D_RX_SEND] = "rx_send", [D_SYNC] = "sync",
-	[D_BAD_CHAIN] = "bad_chain",
+	[D_BAD_CHAIN] = "bad_chain", [D_BAD_ARG] = "bad_arg",
+	[D_READ_WAIT] = "read_wait", [D_USED_IDX] = "used_idx",
+	[D_AVAIL_FLAGS] = "avail_flags",
 };
 
 /* ---- the objects ---- */
-
-static int tun_fd(void)
-{
-	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
-	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-
-	if (fd >= 0 && ioctl(fd, TUNSETIFF, &ifr) < 0)
-		perror("tun");
-	return fd;
-}
-
-static void open_files(struct diff_ctx *c)
-{
-	int p[2];
-
-	c->fds[FD_NONE] = -1;
-	c->fds[FD_EVENT] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	c->fds[FD_EVENT2] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	c->fds[FD_CLOSED] = 100000;
-	c->fds[FD_REGULAR] = memfd_create("file", MFD_CLOEXEC);
-	c->fds[FD_UDP] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	c->fds[FD_UNIX] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	c->fds[FD_SELF] = c->d.fd;
-	c->fds[FD_TUN] = tun_fd();
-	c->fds[FD_TAP] = c->tap.fd;
-	c->fds[FD_PACKET] = c->tap.sock;
-	c->fds[FD_PACKET_DGRAM] = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC,
-					 0);
-	c->fds[FD_NULL] = open("/dev/null", O_RDWR | O_CLOEXEC);
-	c->fds[FD_PIPE] = pipe2(p, O_CLOEXEC) ? -1 : p[0];
-	if (c->fds[FD_PIPE] >= 0)
-		close(p[1]);
-	c->fds[FD_MINUS2] = -2;
-}
 
 /*
  * diff_open - a fresh node with everything around it. The taps and files of
@@ -120,7 +86,12 @@ int diff_open(struct diff_ctx *c, const char *node)
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		c->unmapped = mmap(NULL, 1 << 20, PROT_NONE,
 				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		open_files(c);
+		/* A readable page with nothing behind it. */
+		c->edge = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		mprotect((char *)c->edge + 4096, 4096, PROT_NONE);
+		c->edge = (char *)c->edge + 4092;
+		diff_files_open(c);
 	}
 	c->fds[FD_SELF] = c->d.fd;
 	memset(c->log, 0, c->log_size);
@@ -384,6 +355,31 @@ static int raw_read(struct diff_ctx *c, uint64_t len, struct diff_res *r)
 	return n;
 }
 
+/* Without O_NONBLOCK; only for states in which in-tree does not wait. */
+static int waiting_read(struct diff_ctx *c, uint64_t len, struct diff_res *r)
+{
+	int fl = fcntl(c->d.fd, F_GETFL), n;
+
+	fcntl(c->d.fd, F_SETFL, fl & ~O_NONBLOCK);
+	n = raw_read(c, len, r);
+	fcntl(c->d.fd, F_SETFL, fl);
+	return n;
+}
+
+/* Ioctl @req with an argument that is not there, or not all of it. */
+static int bad_arg(struct diff_ctx *c, unsigned long req, uint64_t kind)
+{
+	switch (kind) {
+	case ARG_KERNEL:
+		return vh_ioctl(c->d.fd, req, (void *)KERNEL_ADDR);
+	case ARG_HALF:
+		/* Its first four bytes, zeros, are the end of a page. */
+		return vh_ioctl(c->d.fd, req, c->edge);
+	default:
+		return vh_ioctl(c->d.fd, req, NULL);
+	}
+}
+
 static int state(struct diff_ctx *c, unsigned long req,
 		 const struct diff_op *op, struct diff_res *r)
 {
@@ -399,7 +395,7 @@ static int file(struct diff_ctx *c, unsigned long req, const struct diff_op *op)
 {
 	struct vhost_vring_file f = { .index = op->q };
 
-	f.fd = op->a < FD_KINDS ? c->fds[op->a] : -1;
+	f.fd = diff_file(c, op->a);
 	return vh_ioctl(c->d.fd, req, &f);
 }
 
@@ -456,7 +452,7 @@ static int device_op(struct diff_ctx *c, const struct diff_op *op,
 	case D_LOG_BASE:
 		return set_log(c, op->a);
 	case D_LOG_FD:
-		fd = op->a < FD_KINDS ? c->fds[op->a] : -1;
+		fd = diff_file(c, op->a);
 		return vh_ioctl(c->d.fd, VHOST_SET_LOG_FD, &fd);
 	case D_FORK_OWNER:
 		return vh_ioctl(c->d.fd, VHOST_SET_FORK_FROM_OWNER, &byte);
@@ -470,6 +466,10 @@ static int device_op(struct diff_ctx *c, const struct diff_op *op,
 		return raw_write(c, op->a, op->b);
 	case D_READ:
 		return raw_read(c, op->a, r);
+	case D_READ_WAIT:
+		return waiting_read(c, op->a, r);
+	case D_BAD_ARG:
+		return bad_arg(c, op->a, op->b);
 	case D_POLL:
 		poll(&p, 1, 0);
 		r->val[0] = p.revents;
@@ -520,6 +520,8 @@ static int do_op(struct diff_ctx *c, const struct diff_op *op,
 	case D_RX_SEND:
 	case D_SYNC:
 	case D_BAD_CHAIN:
+	case D_USED_IDX:
+	case D_AVAIL_FLAGS:
 		return diff_traffic(c, op, r);
 	default:
 		return device_op(c, op, r);

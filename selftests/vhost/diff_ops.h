@@ -16,7 +16,8 @@ enum diff_kind {
 	D_GET_ENDIAN, D_LOG_BASE, D_LOG_FD, D_BACKEND, D_NEW_WORKER,
 	D_FREE_WORKER, D_ATTACH, D_GET_WORKER, D_FORK_OWNER,
 	D_GET_FORK_OWNER, D_IOTLB, D_IOTLB_RAW, D_READ, D_POLL, D_UNKNOWN,
-	D_TX, D_RX_POST, D_RX_SEND, D_SYNC, D_BAD_CHAIN, D_KINDS
+	D_TX, D_RX_POST, D_RX_SEND, D_SYNC, D_BAD_CHAIN, D_BAD_ARG,
+	D_READ_WAIT, D_USED_IDX, D_AVAIL_FLAGS, D_KINDS
 };
 
 /* Where a step runs. */
@@ -61,7 +62,14 @@ enum { LOG_OK, LOG_NULL, LOG_KERNEL, LOG_TOP, LOG_UNMAPPED, LOG_ARG_NULL,
 /* File descriptors: argument of every step that takes one. */
 enum { FD_NONE, FD_EVENT, FD_EVENT2, FD_CLOSED, FD_REGULAR, FD_UDP, FD_UNIX,
        FD_SELF, FD_TUN, FD_TAP, FD_PACKET, FD_PACKET_DGRAM, FD_NULL, FD_PIPE,
-       FD_MINUS2, FD_KINDS };
+       FD_MINUS2, FD_MACVTAP, FD_IPVTAP, FD_KINDS };
+
+/* Arguments that cannot be read: argument b of D_BAD_ARG, a is the ioctl. */
+enum { ARG_NULL, ARG_KERNEL, ARG_HALF, ARG_KINDS };
+
+/* Argument b of D_TX and D_RX_POST: chains in tables; without a kick. */
+#define B_INDIRECT	VH_BIT(32)
+#define B_NO_KICK	VH_BIT(33)
 
 /* IOTLB messages: argument a of D_IOTLB; b is 1 for v1, 2 for v2. */
 enum { IOTLB_ALL, IOTLB_DROP_ALL, IOTLB_SIZE0, IOTLB_WRAP, IOTLB_WORLD,
@@ -81,6 +89,7 @@ struct diff_ctx {
 	uint8_t *log;
 	size_t log_size;
 	void *unmapped;
+	void *edge;		/* the last four bytes of a page */
 	int fds[FD_KINDS];
 	unsigned int worker;	/* the last one made */
 	uint64_t acked;

@@ -382,4 +382,128 @@ TEST_F_TIMEOUT(diff, traffic_and_bad_chains, LONG)
 	}
 }
 
+/* Every ioctl of the UAPI with an argument that faults, at once or halfway. */
+static void bad_args(struct __test_metadata *_metadata,
+		     const struct diff_op *before, unsigned int n)
+{
+	static const uint64_t reqs[] = {
+		VHOST_GET_FEATURES, VHOST_SET_FEATURES,
+		VHOST_GET_BACKEND_FEATURES, VHOST_SET_BACKEND_FEATURES,
+		VHOST_SET_MEM_TABLE, VHOST_SET_LOG_BASE, VHOST_SET_LOG_FD,
+		VHOST_SET_VRING_NUM, VHOST_SET_VRING_ADDR,
+		VHOST_SET_VRING_BASE, VHOST_GET_VRING_BASE,
+		VHOST_SET_VRING_KICK, VHOST_SET_VRING_CALL,
+		VHOST_SET_VRING_ERR, VHOST_SET_VRING_BUSYLOOP_TIMEOUT,
+		VHOST_GET_VRING_BUSYLOOP_TIMEOUT, VHOST_SET_VRING_ENDIAN,
+		VHOST_GET_VRING_ENDIAN, VHOST_NET_SET_BACKEND,
+		VHOST_SET_FORK_FROM_OWNER, VHOST_GET_FORK_FROM_OWNER,
+		VHOST_SET_OWNER,
+	};
+	struct diff_op ops[40];
+	unsigned int i, k;
+
+	memcpy(ops, before, n * sizeof(*ops));
+	for (i = 0; i < sizeof(reqs) / sizeof(reqs[0]); i++) {
+		for (k = 0; k < ARG_KINDS; k++)
+			ops[n + k] = (struct diff_op){ D_BAD_ARG, 0, reqs[i],
+						       k };
+		ops[n + k] = (struct diff_op){ D_GET_BASE, 0 };
+		ops[n + k + 1] = (struct diff_op){ D_GET_FEATURES };
+		compare(_metadata, ops, n + k + 2);
+	}
+}
+
+TEST_F_TIMEOUT(diff, I05_arguments_that_fault, LONG)
+{
+	static const struct diff_op set_up[] = { SETUP };
+	static const struct diff_op running[] = { SETUP, RUN };
+
+	bad_args(_metadata, NULL, 0);
+	bad_args(_metadata, set_up, sizeof(set_up) / sizeof(set_up[0]));
+	bad_args(_metadata, running, sizeof(running) / sizeof(running[0]));
+}
+
+/* Clients rely on it: what waits is served at the bind, kicked or not. */
+TEST_F(diff, bind_serves_without_a_kick)
+{
+	DIFF(SETUP, { D_TX, 0, 5, 100 | B_NO_KICK }, RUN, { D_SYNC },
+	     { D_GET_BASE, 1 });
+	DIFF(SETUP, { D_RX_POST, 0, 8, 500 }, { D_RX_SEND, 0, 3, 100 }, RUN,
+	     { D_SYNC }, { D_BACKEND, 0, FD_NONE }, { D_GET_BASE, 0 });
+	DIFF(SETUP, RUN, { D_TX, 0, 3, 100 }, { D_BACKEND, 1, FD_NONE },
+	     { D_TX, 0, 4, 100 | B_NO_KICK }, { D_GET_BASE, 1 },
+	     { D_BACKEND, 1, FD_TAP }, { D_SYNC }, { D_GET_BASE, 1 });
+}
+
+/* The used index is the ring's, whatever the device wrote there last. */
+TEST_F(diff, bind_takes_the_used_index_from_the_ring)
+{
+	DIFF(SETUP, { D_USED_IDX, 1, 7 }, { D_USED_IDX, 0, 65534 }, RUN,
+	     { D_TX, 0, 3, 100 }, { D_RX_POST, 0, 8, 500 },
+	     { D_RX_SEND, 0, 4, 100 }, { D_GET_BASE, 1 });
+	DIFF(SETUP, RUN, { D_TX, 0, 3, 100 }, { D_BACKEND, 1, FD_NONE },
+	     { D_USED_IDX, 1, 100 }, { D_BACKEND, 1, FD_TAP },
+	     { D_TX, 0, 3, 100 }, { D_GET_BASE, 1 });
+}
+
+/* MSI-X masking and queue reset swap these under traffic. */
+TEST_F(diff, eventfds_change_while_running)
+{
+	DIFF(SETUP, RUN, { D_TX, 0, 2, 100 }, { D_CALL_FD, 1, FD_NONE },
+	     { D_TX, 0, 2, 100 }, { D_CALL_FD, 1, FD_EVENT2 },
+	     { D_TX, 0, 2, 100 }, { D_CALL_FD, 1, FD_REGULAR },
+	     { D_TX, 0, 2, 100 });
+	/* A kick that was given while none listened counts when one does. */
+	DIFF(SETUP, RUN, { D_KICK_FD, 1, FD_NONE }, { D_TX, 0, 2, 100 },
+	     { D_SYNC }, { D_KICK_FD, 1, FD_EVENT }, { D_SYNC },
+	     { D_TX, 0, 2, 100 }, { D_GET_BASE, 1 });
+}
+
+TEST_F_TIMEOUT(diff, notify_on_empty, LONG)
+{
+	static const uint64_t sets[] = {
+		VH_BASIC, VH_BASIC | VH_BIT(VIRTIO_F_NOTIFY_ON_EMPTY),
+		VH_USUAL, VH_USUAL | VH_BIT(VIRTIO_F_NOTIFY_ON_EMPTY),
+	};
+	struct diff_op ops[] = {
+		SETUP, RUN, { D_AVAIL_FLAGS, 1, 1 }, { D_TX, 0, 3, 100 },
+		{ D_AVAIL_FLAGS, 1, 0 }, { D_TX, 0, 3, 100 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		ops[1].a = sets[i];
+		compare(_metadata, ops, 19);
+	}
+}
+
+/* Bit 27: the socket has no headers, the device strips and adds them. */
+TEST_F(diff, headers_of_the_device)
+{
+	DIFF({ D_OWNER }, { D_FEATURES, 0, USUAL | VH_BIT(27) },
+	     { D_MEM, 0, MEM_ONE }, SETUP_Q(0), SETUP_Q(1),
+	     { D_BACKEND, 1, FD_PACKET }, { D_TX, 0, 6, 200 },
+	     { D_TX, 0, 6, 0x0c020100 }, { D_BACKEND, 1, FD_NONE },
+	     { D_GET_BASE, 1 });
+}
+
+/* A read that may wait does not where no message can ever come. */
+TEST_F(diff, K01_waiting_reads)
+{
+	DIFF({ D_READ_WAIT, 0, 72 }, { D_READ_WAIT, 0, 8 }, { D_OWNER },
+	     { D_READ_WAIT, 0, 72 }, { D_FEATURES, 0, USUAL },
+	     { D_READ_WAIT, 0, 200 }, { D_READ_WAIT, 0, 71 });
+}
+
+TEST_F(diff, M02_log_that_does_not_fit_while_running)
+{
+	DIFF(SETUP, RUN, { D_LOG_BASE, 0, LOG_KERNEL },
+	     { D_FEATURES, 0, USUAL | VH_BIT(26) }, { D_GET_BASE, 0 },
+	     { D_LOG_BASE, 0, LOG_OK }, { D_FEATURES, 0, USUAL | VH_BIT(26) },
+	     { D_LOG_BASE, 0, LOG_TOP }, { D_LOG_BASE, 0, LOG_KERNEL },
+	     { D_ADDR, 1, ADDR_LOG }, { D_TX, 0, 3, 100 },
+	     { D_FEATURES, 0, USUAL }, { D_ADDR, 1, ADDR_OK },
+	     { D_TX, 0, 3, 100 });
+}
+
 TEST_HARNESS_MAIN

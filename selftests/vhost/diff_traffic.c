@@ -16,7 +16,7 @@
 /* In tree follows tables that were not negotiated; ours refuses them. */
 static bool indirect(struct diff_ctx *c, const struct diff_op *op)
 {
-	return (op->b >> 32) & 1 &&
+	return op->b & B_INDIRECT &&
 	       c->acked & VH_BIT(VIRTIO_RING_F_INDIRECT_DESC);
 }
 
@@ -111,7 +111,10 @@ static void tx(struct diff_ctx *c, const struct diff_op *op)
 	for (i = 0; i < op->a % 17; i++)
 		if (!vh_tx_post(&c->d, &s, c->tx_seq))
 			c->tx_seq++;
-	kick(c, VH_TX);
+	if (op->b & B_NO_KICK)
+		vh_publish(&c->d.ring[VH_TX]);
+	else
+		kick(c, VH_TX);
 }
 
 static void rx_post(struct diff_ctx *c, const struct diff_op *op)
@@ -220,6 +223,13 @@ int diff_traffic(struct diff_ctx *c, const struct diff_op *op,
 		break;
 	case D_BAD_CHAIN:
 		bad_chain(c, op);
+		break;
+	case D_USED_IDX:
+		c->d.ring[op->q & 1].used->idx = op->a;
+		c->d.ring[op->q & 1].last_used = op->a;
+		break;
+	case D_AVAIL_FLAGS:
+		c->d.ring[op->q & 1].avail->flags = op->a;
 		break;
 	default:
 		break;

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every kind of socket that may be a backend carries traffic, each payload
+ * checked: tap, macvtap, ipvtap, and AF_PACKET raw with headers of its own
+ * and without. All but the tap sit on one end of a veth pair, the test's
+ * packet socket on the other.
+ */
+#include <arpa/inet.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "common.h"
+
+#define STRIP	VH_BIT(VHOST_NET_F_VIRTIO_NET_HDR)
+
+/* Since 6.4; Debian 12's own headers are older. */
+#ifndef PACKET_VNET_HDR_SZ
+#define PACKET_VNET_HDR_SZ	24
+#endif
+
+enum port { TAP, MACVTAP, IPVTAP, PACKET };
+
+FIXTURE(port) {
+	struct vh_dev d;
+	struct vh_tap t;
+};
+
+FIXTURE_VARIANT(port) {
+	enum port kind;
+	uint64_t features;
+	int hdr;
+};
+
+#define VARIANT(name, kind_, bits, hdr_)				\
+	FIXTURE_VARIANT_ADD(port, name) {				\
+		.kind = (kind_), .features = (bits), .hdr = (hdr_) }
+
+VARIANT(tap, TAP, VH_USUAL, 12);
+VARIANT(tap_legacy, TAP, EVENT | IND, 10);
+VARIANT(macvtap, MACVTAP, VH_USUAL, 12);
+VARIANT(macvtap_legacy, MACVTAP, EVENT | IND, 10);
+VARIANT(macvtap_packed, MACVTAP, VH_USUAL | PACKED, 12);
+VARIANT(ipvtap, IPVTAP, VH_USUAL, 12);
+VARIANT(packet, PACKET, VH_USUAL, 12);
+VARIANT(packet_packed, PACKET, VH_USUAL | PACKED, 12);
+VARIANT(packet_stripped, PACKET, VH_USUAL | STRIP, 0);
+VARIANT(packet_stripped_legacy, PACKET, EVENT | IND | STRIP, 0);
+
+/* A veth pair in a network of our own, silent and up. */
+static int veth_make(void)
+{
+	return system("ip link add p0 type veth peer name p1 && "
+		      "for i in p0 p1; do "
+		      "sysctl -q -w net.ipv6.conf.$i.disable_ipv6=1; "
+		      "ip link set $i arp off up || exit 1; done") ?
+		-EIO : 0;
+}
+
+/* macvtap and ipvtap: the file is /dev/tapN, N the index of the interface. */
+static int upper_open(const char *type, int hdr_len)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+	int fd, i, sndbuf = INT32_MAX;
+	char buf[160];
+
+	snprintf(buf, sizeof(buf), "ip link add link p0 name u0 type %s && "
+		 "sysctl -q -w net.ipv6.conf.u0.disable_ipv6=1; "
+		 "ip link set u0 up", type);
+	if (system(buf))
+		return -EOPNOTSUPP;
+	snprintf(buf, sizeof(buf), "/dev/tap%u", if_nametoindex("u0"));
+	for (i = 0; i < 50 && access(buf, F_OK); i++)
+		usleep(20000);
+	fd = open(buf, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return vh_fail(-errno, "%s", buf);
+	i = vh_ioctl(fd, TUNSETIFF, &ifr);
+	i = i ?: vh_ioctl(fd, TUNSETVNETHDRSZ, &hdr_len);
+	i = i ?: vh_ioctl(fd, TUNSETSNDBUF, &sndbuf);
+	i = i ?: vh_ioctl(fd, TUNSETOFFLOAD, NULL);
+	return i ? vh_fail(i, "%s", type) : fd;
+}
+
+/* @hdr_len 0: no headers in the socket, the device strips and adds them. */
+static int packet_open(int hdr_len)
+{
+	int fd = vh_sock_open("p0", false);
+
+	if (fd >= 0 && hdr_len &&
+	    setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR_SZ, &hdr_len,
+		       sizeof(hdr_len)) < 0)
+		return vh_fail(-errno, "PACKET_VNET_HDR_SZ");
+	return fd;
+}
+
+static int port_open(struct vh_tap *t, enum port kind, int hdr_len)
+{
+	int e;
+
+	if (kind == TAP)
+		return vh_tap_open(t, 0, hdr_len);
+	e = veth_make();
+	if (e)
+		return e;
+	if (kind == PACKET)
+		t->fd = packet_open(hdr_len);
+	else
+		t->fd = upper_open(kind == MACVTAP ? "macvtap mode passthru" :
+				   "ipvtap mode l2", hdr_len);
+	if (t->fd < 0)
+		return t->fd;
+	t->sock = vh_sock_open("p1", false);
+	return t->sock < 0 ? t->sock : 0;
+}
+
+FIXTURE_SETUP(port)
+{
+	struct vh_opts o = { .features = variant->features };
+	int e;
+
+	self->t.fd = -1;
+	self->t.sock = -1;
+	self->d.fd = -1;
+	if (variant->features & ~offered(vh_node()))
+		SKIP(return, "%s does not offer it", vh_node());
+	OK(vh_ns_enter());
+	OK(vh_open(&self->d, &o));
+	e = port_open(&self->t, variant->kind, variant->hdr);
+	if (e == -EOPNOTSUPP)
+		SKIP(return, "this kernel has no such interface");
+	OK(e);
+	OK(vh_start(&self->d, self->t.fd));
+}
+
+FIXTURE_TEARDOWN(port)
+{
+	if (self->d.fd >= 0)
+		vh_close(&self->d);
+	vh_tap_close(&self->t);
+}
+
+TEST_F_TIMEOUT(port, carries_both_ways, LONG)
+{
+	struct vh_shape small = { .count = 100, .len = 60, .batch = 32 };
+	struct vh_shape mixed = {
+		.count = 60, .len = 1514, .batch = 16, .random = true,
+	};
+
+	OK(vh_tx_check(&self->d, &self->t, &small, 0));
+	OK(vh_rx_check(&self->d, &self->t, &small, 0));
+	OK(vh_tx_check(&self->d, &self->t, &mixed, 5));
+	OK(vh_rx_check(&self->d, &self->t, &mixed, 5));
+}
+
+/* Chains cut anywhere, the header in pieces: all go through one iov_iter. */
+TEST_F_TIMEOUT(port, carries_chains_in_pieces, LONG)
+{
+	static const unsigned int firsts[] = { 1, 12, 13 };
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		struct vh_shape s = {
+			.count = 16, .len = 900, .batch = 8, .segs = 5,
+			.first = firsts[i],
+		};
+
+		OK(vh_tx_check(&self->d, &self->t, &s, i * 100));
+		OK(vh_rx_check(&self->d, &self->t, &s, i * 100));
+	}
+}
+
+/* Frames that wait in the socket survive an unbind; so does the order. */
+TEST_F_TIMEOUT(port, goes_on_after_unbind, LONG)
+{
+	struct vh_shape s = { .count = 32, .len = 300, .batch = 16 };
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		OK(vh_tx_check(&self->d, &self->t, &s, i * 32));
+		OK(vh_rx_check(&self->d, &self->t, &s, i * 32));
+		OK(vh_stop(&self->d));
+		OK(vh_start(&self->d, self->t.fd));
+	}
+}
+
+TEST_HARNESS_MAIN
