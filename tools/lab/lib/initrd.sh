@@ -105,7 +105,7 @@ guest_image_prepare()
 	initrd_stage_base "$stage"
 	initrd_modules "$modules" "$release" "$stage" virtio_pci virtio_console \
 		virtio_net virtio_blk ext4 e1000e vmw_vsock_virtio_transport af_packet pktgen
-	initrd_programs "$stage" dash iperf3 ping ethtool ip tc lspci
+	initrd_programs "$stage" dash iperf3 ping ethtool ip tc lspci setpci
 	cp -rL /usr/share/misc/pci.ids "$stage/etc/pci.ids" 2>/dev/null
 	printf 'root::0:0:root:/root:/bin/sh\n' >"$stage/etc/passwd"
 	install -m 755 "$LAB_DIR/guest/inner-init" "$stage/init"
