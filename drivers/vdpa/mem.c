@@ -301,6 +301,10 @@ int trivio_vdpa_set_map(struct vdpa_device *vdev, unsigned int asid,
 		return -EINVAL;
 	err = trivio_fault_dev(v->dev, TRIVIO_FAULT_MAP) ? -ENOMEM :
 	      as_set(v, &v->as[asid], iotlb);
+	/* Maps come from a process, in its own system call. */
+	if (!asid)
+		WRITE_ONCE(v->owner, vhost_iotlb_itree_first(iotlb, 0, U64_MAX) ?
+				     task_tgid_nr(current) : 0);
 	if (err) {
 		dev_warn_ratelimited(&vdev->dev,
 				     "map of address space %u failed: %d\n",
@@ -322,6 +326,8 @@ int trivio_vdpa_reset_map(struct vdpa_device *vdev, unsigned int asid)
 
 	if (asid >= VDPA_NAS)
 		return -EINVAL;
+	if (!asid)
+		WRITE_ONCE(v->owner, 0);
 	return as_set(v, &v->as[asid], NULL);
 }
 

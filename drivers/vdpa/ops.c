@@ -74,9 +74,8 @@ static void front_error(struct trivio_queue *q)
 static pid_t front_owner_pid(struct trivio_dev *dev)
 {
 	struct trivio_vdpa *v = dev->priv;
-	struct mm_struct *mm = READ_ONCE(v->mm);
 
-	return mm ? READ_ONCE(v->owner) : 0;
+	return READ_ONCE(v->owner);
 }
 
 const struct trivio_front_ops trivio_vdpa_front = {
@@ -556,6 +555,7 @@ static void op_unbind_mm(struct vdpa_device *vdev)
 	struct trivio_vdpa *v = to_trivio(vdev);
 
 	WRITE_ONCE(v->mm, NULL);
+	WRITE_ONCE(v->owner, 0);
 	trivio_vdpa_workers_set(v);
 }
 

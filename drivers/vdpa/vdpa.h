@@ -155,7 +155,7 @@ struct trivio_vdpa_settings {
  * @dma: mappings of a kernel driver, for virtio_vdpa
  * @bell: doorbell pages, or NULL
  * @mm: owner (VA mode), between bind_mm and unbind_mm
- * @owner: its pid
+ * @owner: pid of the process whose memory is mapped, or 0; read without a lock
  * @nworkers: entries in @worker
  * @worker: threads that serve without a process's mm
  * @set: settings it was made with

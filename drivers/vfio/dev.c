@@ -43,6 +43,13 @@ static bool front_idle(struct trivio_queue *q)
 	return trivio_mdev_bell_idle(q->dev->priv, q->index);
 }
 
+static pid_t front_owner_pid(struct trivio_dev *dev)
+{
+	struct trivio_mdev *m = dev->priv;
+
+	return READ_ONCE(m->owner);
+}
+
 static const struct trivio_front_ops trivio_mdev_front = {
 	.name = "vfio",
 	.owner = THIS_MODULE,
@@ -53,6 +60,7 @@ static const struct trivio_front_ops trivio_mdev_front = {
 	.needs_reset = front_config_changed,
 	.idle = front_idle,
 	.counter = trivio_mdev_counter,
+	.owner_pid = front_owner_pid,
 };
 
 /**

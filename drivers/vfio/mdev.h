@@ -351,6 +351,7 @@ struct trivio_mdev_bell {
  * @lock: everything here that has no other rule
  * @set: settings; fixed while @open
  * @open: a VFIO client has it open
+ * @owner: pid of that client, or 0; read without a lock
  * @dev: the core's device; made at the first open, kept until a setting changes
  * @disk: blk: opened when its setting was written, until @dev takes it over
  * @port: net: socket that its setting names, or NULL
@@ -380,6 +381,7 @@ struct trivio_mdev {
 	struct mutex lock; /* what has no other rule */
 	struct trivio_mdev_set set;
 	bool open;
+	pid_t owner;
 	struct trivio_dev *dev;
 	struct trivio_disk *disk;
 	struct file *port;

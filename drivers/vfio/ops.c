@@ -27,6 +27,7 @@ static int ops_open(struct vfio_device *vdev)
 		goto out;
 	}
 	m->open = true;
+	WRITE_ONCE(m->owner, task_tgid_nr(current));
 out:
 	mutex_unlock(&m->lock);
 	return err;
@@ -43,6 +44,7 @@ static void ops_close(struct vfio_device *vdev)
 	trivio_mdev_mig_reset(m);
 	trivio_mdev_bell_free(m);
 	m->open = false;
+	WRITE_ONCE(m->owner, 0);
 	mutex_unlock(&m->lock);
 	trivio_mdev_irq_close(m);
 }

@@ -21,7 +21,8 @@
 static volatile sig_atomic_t stop;
 
 static const struct argp_option options[] = {
-	{ "pid", 'p', "PID", 0, "only this process (a QEMU) and what works for it", 0 },
+	{ "pid", 'p', "PID", 0,
+	  "only this process (a QEMU) and what works for it (repeat for more, as a vhost-user backend)", 0 },
 	{ "iface", 'I', "NAME", 0, "packets of this interface, both ways (repeat for more)", 0 },
 	{ "time", 't', "SECONDS", 0, "end after this time", 0 },
 	{ "all", 'a', NULL, 0, "every row, zeroes and small ones too", 0 },
@@ -36,8 +37,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'p':
-		if (parse_u32(arg, &o->pid) || !o->pid)
+		if (o->npids == TARGETS_MAX)
+			argp_error(state, "\"%s\" is one process too many", arg);
+		if (parse_u32(arg, &o->pid[o->npids]) || !o->pid[o->npids])
 			argp_error(state, "\"%s\" is no process", arg);
+		o->npids++;
 		return 0;
 	case 'I':
 		if (o->nifaces == IFACES_MAX || strchr(arg, '/'))
@@ -69,8 +73,9 @@ static const struct argp argp = {
 	options, parse, "[-- COMMAND...]",
 	"Counts, while COMMAND runs (or for a time, or until interrupted): VM exits by\n"
 	"reason, interrupts, context switches and wake-ups by thread, system calls,\n"
-	"eventfd signals and trivio's events; per packet of the interfaces named, or of\n"
-	"trivio's queues. Counting is done in the kernel, and lost events are reported.\n"
+	"eventfd signals and trivio's events, and who carried the frames; per packet of\n"
+	"the interfaces named, or of trivio's queues. Counting is done in the kernel, and\n"
+	"lost events are reported.\n"
 	"Needs root.\n"
 	"\vEXAMPLES\n"
 	"  trivio count -p $(pidof qemu-system-x86_64) -I tap0 -- ping -fc 1000 10.0.0.2\n"
@@ -231,14 +236,19 @@ static int window(const struct count_opts *o, struct counter *c, struct nl *nl,
 	return RC_OK;
 }
 
-static int check_pid(__u32 pid)
+static int check_pids(const struct count_opts *o)
 {
 	char comm[32];
+	int i;
 
-	if (!pid || pid_comm(pid, comm, sizeof(comm)))
-		return RC_OK;
-	err_say("no process %u; \"pidof qemu-system-x86_64\" finds a QEMU", pid);
-	return RC_FAIL;
+	for (i = 0; i < o->npids; i++) {
+		if (pid_comm(o->pid[i], comm, sizeof(comm)))
+			continue;
+		err_say("no process %u; \"pidof qemu-system-x86_64\" finds a QEMU",
+			o->pid[i]);
+		return RC_FAIL;
+	}
+	return RC_OK;
 }
 
 /**
@@ -258,7 +268,7 @@ int cmd_count(int argc, char **argv)
 	int rc;
 
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &o);
-	rc = check_pid(o.pid);
+	rc = check_pids(&o);
 	if (rc)
 		return rc;
 	r = calloc(1, sizeof(*r));
@@ -266,7 +276,7 @@ int cmd_count(int argc, char **argv)
 		return RC_FAIL;
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
-	c = counter_open(o.pid, r, &rc);
+	c = counter_open(&o, r, &rc);
 	if (!c)
 		goto out;
 	if (!o.nifaces && !access("/sys/module/trivio", F_OK))

@@ -15,7 +15,7 @@
 /*
  * struct event - something that is counted
  * @key: name, in text and JSON
- * @group: TRIVIO_TRACE ...; for people: who does it
+ * @group: where people find it in the text: guest, interrupt, trivio, host
  * @category: tracepoint's folder in tracefs, or NULL for a kernel function
  * @name: tracepoint or function; NULL: counted along with another
  * @own: only in threads of the watched process
@@ -43,6 +43,11 @@ struct thread_row {
 	struct thread t;
 };
 
+struct mover_row {
+	struct mover_key key;
+	struct mover m;
+};
+
 /*
  * struct result - what was seen in the window
  * @ns: its length
@@ -51,6 +56,7 @@ struct thread_row {
  * @exits: by reason, most first
  * @syscalls: by number, most first
  * @threads: by time on a processor, most first
+ * @movers: who carried frames, most first
  * @misses: times a counter was entered while another one ran there; not counted
  * @packets: packets in the window
  * @source: whose packets, or NULL if there is nothing to go by
@@ -66,6 +72,8 @@ struct result {
 	int nsyscalls;
 	struct thread_row threads[THREADS_MAX];
 	int nthreads;
+	struct mover_row movers[MOVERS_MAX];
+	int nmovers;
 	__u64 misses;
 	__u64 packets;
 	char source[256];
@@ -78,7 +86,8 @@ struct result {
 struct count_opts {
 	bool json;
 	bool all;
-	__u32 pid;
+	__u32 pid[TARGETS_MAX];
+	int npids;
 	double seconds;
 	const char *iface[IFACES_MAX];
 	int nifaces;
@@ -88,7 +97,8 @@ struct count_opts {
 struct counter;
 
 /* count_attach.c */
-struct counter *counter_open(__u32 pid, struct result *r, int *rc);
+struct counter *counter_open(const struct count_opts *o, struct result *r,
+			     int *rc);
 void counter_arm(struct counter *c, bool on);
 int counter_read(struct counter *c, struct result *r);
 void counter_close(struct counter *c);

@@ -71,13 +71,16 @@ static void sum_queues(const struct tdev *d, const struct tqueue *q, int n,
 
 static json_t *dev_json(const struct tdev *d, const struct sum *s)
 {
-	char comm[32];
+	char comm[32], driver[32] = "";
 
 	pid_comm(d->owner_pid, comm, sizeof(comm));
-	return json_pack("{s:I s:s s:s s:s s:I s:s s:s s:I s:I s:b s:I s:I s:I}",
+	if (!strcmp(d->road, "vdpa"))
+		vdpa_driver(d->name, driver, sizeof(driver));
+	return json_pack("{s:I s:s s:s s:s s:I s:s s:s s:s s:I s:I s:b s:I s:I s:I}",
 			 "id", (json_int_t)d->id, "name", d->name,
 			 "road", d->road, "class", d->class,
 			 "owner_pid", (json_int_t)d->owner_pid, "owner", comm,
+			 "driver", driver,
 			 "state", name_dev_state(d->state),
 			 "queues", (json_int_t)d->nqueues,
 			 "queues_running", (json_int_t)s->running,
@@ -94,6 +97,9 @@ static void dev_line(const struct tdev *d, const struct sum *s)
 	if (d->owner_pid) {
 		pid_comm(d->owner_pid, comm, sizeof(comm));
 		snprintf(owner, sizeof(owner), "%u %s", d->owner_pid, comm);
+	} else if (!strcmp(d->road, "vdpa") &&
+		   vdpa_driver(d->name, comm, sizeof(comm))) {
+		snprintf(owner, sizeof(owner), "(%s)", comm);
 	}
 	snprintf(queues, sizeof(queues), "%u/%u %s", s->running, d->nqueues,
 		 s->packed ? "packed" : "split");

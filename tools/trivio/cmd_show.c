@@ -170,17 +170,20 @@ static json_t *queue_json(const struct tqueue *before, const struct tqueue *q)
 static json_t *dev_json(const struct tdev *d)
 {
 	json_t *counters = json_object();
-	char comm[32];
+	char comm[32], driver[32] = "";
 	int i;
 
 	for (i = 0; i < d->ncounters; i++)
 		json_object_set_new(counters, d->counter[i].name,
 				    json_integer(d->counter[i].val));
 	pid_comm(d->owner_pid, comm, sizeof(comm));
-	return json_pack("{s:I s:s s:s s:s s:I s:s s:s s:I s:I s:I s:o s:I s:o s:o s:o}",
+	if (!strcmp(d->road, "vdpa"))
+		vdpa_driver(d->name, driver, sizeof(driver));
+	return json_pack("{s:I s:s s:s s:s s:I s:s s:s s:s s:I s:I s:I s:o s:I s:o s:o s:o}",
 			 "id", (json_int_t)d->id, "name", d->name,
 			 "road", d->road, "class", d->class,
 			 "owner_pid", (json_int_t)d->owner_pid, "owner", comm,
+			 "driver", driver,
 			 "state", name_dev_state(d->state),
 			 "status", (json_int_t)d->status,
 			 "config_generation", (json_int_t)d->generation,
@@ -239,6 +242,8 @@ static void dev_text(const struct tdev *d)
 		pid_comm(d->owner_pid, comm, sizeof(comm));
 		printf("  owner       %u (%s)\n", d->owner_pid, comm);
 	}
+	if (!strcmp(d->road, "vdpa") && vdpa_driver(d->name, comm, sizeof(comm)))
+		printf("  driver      %s\n", comm);
 	if (strcmp(d->road, "vhost")) {
 		name_status(d->status, status, sizeof(status));
 		printf("  status      0x%02x (%s)\n", d->status, status);

@@ -17,7 +17,7 @@
 char LICENSE[] SEC("license") = "GPL";
 
 /* Set before load. */
-const volatile __u32 target;		/* process to watch; 0: all */
+const volatile __u32 target[TARGETS_MAX]; /* processes to watch; none: all */
 const volatile __u32 self;		/* who counts is not counted */
 const volatile __u32 off_exit_reason;	/* in the record of kvm_exit */
 const volatile __u32 off_exit_isa;
@@ -56,6 +56,21 @@ struct {
 	__type(value, struct thread);
 } threads SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MOVERS_MAX);
+	__type(key, struct mover_key);
+	__type(value, struct mover);
+} movers SEC(".maps");
+
+/* A softirq runs on this processor. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} softirq SEC(".maps");
+
 /* When the thread that is on this processor was put there. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -83,9 +98,24 @@ static __always_inline void add_key(void *map, __u64 key)
 		add(C_LOST);
 }
 
+/* Unused places of the array hold 0, which is no process of anybody. */
+static __always_inline bool watched(__u32 tgid)
+{
+	int i;
+
+	if (!target[0])
+		return true;
+#pragma unroll
+	for (i = 0; i < TARGETS_MAX; i++) {
+		if (target[i] == tgid)
+			return true;
+	}
+	return false;
+}
+
 static __always_inline bool own(void)
 {
-	return !target || bpf_get_current_pid_tgid() >> 32 == target;
+	return watched(bpf_get_current_pid_tgid() >> 32);
 }
 
 static __always_inline void count_cookie(void *ctx)
@@ -108,6 +138,93 @@ int on_probe(struct pt_regs *ctx)
 {
 	count_cookie(ctx);
 	return 0;
+}
+
+/*
+ * Softirqs don't nest. A window that opens inside one is corrected by the next
+ * that ends.
+ */
+static __always_inline int softirq_set(__u32 on)
+{
+	__u32 zero = 0, *in = bpf_map_lookup_elem(&softirq, &zero);
+
+	if (in)
+		*in = on;
+	return 0;
+}
+
+SEC("tp")
+int on_softirq_entry(void *ctx)
+{
+	return softirq_set(1);
+}
+
+SEC("tp")
+int on_softirq_exit(void *ctx)
+{
+	return softirq_set(0);
+}
+
+static __always_inline struct mover *mover(void)
+{
+	struct mover_key key = { .tid = bpf_get_current_pid_tgid() };
+	__u32 zero = 0, *in = bpf_map_lookup_elem(&softirq, &zero);
+	struct mover fresh = {}, *m;
+
+	key.softirq = in && *in;
+	m = bpf_map_lookup_elem(&movers, &key);
+	if (m)
+		return m;
+	bpf_get_current_comm(fresh.comm, sizeof(fresh.comm));
+	bpf_map_update_elem(&movers, &key, &fresh, BPF_NOEXIST);
+	m = bpf_map_lookup_elem(&movers, &key);
+	if (!m)
+		add(C_LOST);
+	return m;
+}
+
+/* A frame changes hands, or tun is asked to take or give some. */
+static __always_inline int move(void *ctx)
+{
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+	__u32 which = cookie & 0xffff;
+	struct mover *m;
+
+	if (!armed || ((cookie & COOKIE_OWN) && !own()))
+		return 0;
+	add(which);
+	m = mover();
+	if (!m)
+		return 0;
+	switch (which) {
+	case C_TRIVIO_XMIT:
+		__sync_fetch_and_add(&m->out, 1);
+		break;
+	case C_TRIVIO_RECV:
+		__sync_fetch_and_add(&m->in, 1);
+		break;
+	case C_TAP_WRITE:
+	case C_TAP_SENDMSG:
+		__sync_fetch_and_add(&m->tap_out, 1);
+		break;
+	case C_TAP_READ:
+	case C_TAP_RECVMSG:
+		__sync_fetch_and_add(&m->tap_in, 1);
+		break;
+	}
+	return 0;
+}
+
+SEC("tp")
+int on_move(void *ctx)
+{
+	return move(ctx);
+}
+
+SEC("kprobe")
+int on_tap(struct pt_regs *ctx)
+{
+	return move(ctx);
 }
 
 SEC("tp")
@@ -158,6 +275,9 @@ static __always_inline bool helper(struct task_struct *p)
 	if (!(BPF_CORE_READ(p, flags) & PF_KTHREAD))
 		return false;
 	bpf_core_read_str(comm, sizeof(comm), &p->comm);
+	/* Interfaces of trivio's own are served in softirqs. */
+	if (comm[0] == 'k' && comm[1] == 's' && comm[2] == 'o' && comm[3] == 'f')
+		return true;
 	return (comm[0] == 'v' && comm[1] == 'h' && comm[2] == 'o') ||
 	       (comm[0] == 't' && comm[1] == 'r' && comm[2] == 'i' &&
 		comm[3] == 'v') ||
@@ -171,7 +291,7 @@ static __always_inline struct thread *watch(struct task_struct *p)
 	__u32 tgid = BPF_CORE_READ(p, tgid);
 
 	/* Number 0 is the idle thread of each processor. */
-	if (!tid || tgid == self || (target && tgid != target && !helper(p)))
+	if (!tid || tgid == self || (!watched(tgid) && !helper(p)))
 		return NULL;
 	t = bpf_map_lookup_elem(&threads, &tid);
 	if (t)

@@ -20,25 +20,37 @@
 
 #define TRACEFS	"/sys/kernel/tracing"
 
+/* A tracepoint of KVM that occurs in a vCPU's own thread, or anywhere. */
+#define KVM_OWN(name)	{ #name, "guest", "kvm", #name, true, "kvm" }
+#define KVM_IRQ(name, own) { #name, "interrupt", "kvm", #name, own, "kvm" }
+#define TAP(name, func)	{ name, "host", NULL, func, true, NULL }
+#define TRIVIO(name)	{ #name, "trivio", "trivio", #name, false, "trivio" }
+
 const struct event events[C_LOST] = {
-	[C_KVM_EXIT] = { "kvm_exit", "guest", "kvm", "kvm_exit", true, "kvm" },
-	[C_KVM_USERSPACE_EXIT] = { "kvm_userspace_exit", "guest", "kvm",
-				   "kvm_userspace_exit", true, "kvm" },
-	[C_KVM_MMIO] = { "kvm_mmio", "guest", "kvm", "kvm_mmio", true, "kvm" },
-	[C_KVM_FAST_MMIO] = { "kvm_fast_mmio", "guest", "kvm", "kvm_fast_mmio",
-			      true, "kvm" },
-	[C_KVM_PIO] = { "kvm_pio", "guest", "kvm", "kvm_pio", true, "kvm" },
-	[C_KVM_MSI] = { "kvm_msi_set_irq", "guest", "kvm", "kvm_msi_set_irq",
-			false, "kvm" },
-	[C_KVM_ACCEPT_IRQ] = { "kvm_apic_accept_irq", "guest", "kvm",
-			       "kvm_apic_accept_irq", false, "kvm" },
-	[C_KVM_INJ_VIRQ] = { "kvm_inj_virq", "guest", "kvm", "kvm_inj_virq",
-			     true, "kvm" },
-	[C_KVM_EOI] = { "kvm_eoi", "guest", "kvm", "kvm_eoi", true, "kvm" },
-	[C_KVM_WAKEUP] = { "kvm_vcpu_wakeup", "guest", "kvm",
-			   "kvm_vcpu_wakeup", true, "kvm" },
+	[C_KVM_EXIT] = KVM_OWN(kvm_exit),
+	[C_KVM_USERSPACE_EXIT] = KVM_OWN(kvm_userspace_exit),
+	[C_KVM_MMIO] = KVM_OWN(kvm_mmio),
+	[C_KVM_FAST_MMIO] = KVM_OWN(kvm_fast_mmio),
+	[C_KVM_PIO] = KVM_OWN(kvm_pio),
+	[C_KVM_PAGE_FAULT] = KVM_OWN(kvm_page_fault),
+	[C_KVM_WAKEUP] = KVM_OWN(kvm_vcpu_wakeup),
 	[C_IOEVENTFD] = { "ioeventfd", "host", NULL, "ioeventfd_write", true,
 			  "kvm" },
+	[C_IRQFD] = { "irqfd", "interrupt", NULL, "irqfd_wakeup", false,
+		      "kvm" },
+	[C_IRQ_USER_MSI] = { "user_msi", "interrupt", NULL,
+			     "kvm_send_userspace_msi", true, "kvm" },
+	[C_IRQ_USER_LINE] = { "user_irq_line", "interrupt", NULL,
+			      "kvm_vm_ioctl_irq_line", true, "kvm" },
+	[C_KVM_MSI] = KVM_IRQ(kvm_msi_set_irq, false),
+	[C_KVM_SET_IRQ] = KVM_IRQ(kvm_set_irq, false),
+	[C_KVM_IOAPIC] = KVM_IRQ(kvm_ioapic_set_irq, false),
+	[C_KVM_PIC] = KVM_IRQ(kvm_pic_set_irq, false),
+	[C_KVM_ACCEPT_IRQ] = KVM_IRQ(kvm_apic_accept_irq, false),
+	[C_KVM_POSTED_IRQ] = KVM_IRQ(kvm_apicv_accept_irq, false),
+	[C_KVM_INJ_VIRQ] = KVM_IRQ(kvm_inj_virq, true),
+	[C_KVM_EOI] = KVM_IRQ(kvm_eoi, true),
+	[C_KVM_PI_ROUTE] = KVM_IRQ(kvm_pi_irte_update, false),
 	[C_EVENTFD_SIGNAL] = { "eventfd_signal", "host", NULL,
 			       "eventfd_signal_mask", false, NULL },
 	[C_SWITCH] = { "context_switches", "host", "sched", "sched_switch",
@@ -46,34 +58,29 @@ const struct event events[C_LOST] = {
 	[C_WAKEUP] = { "wakeups", "host", "sched", "sched_wakeup", true, NULL },
 	[C_SYSCALL] = { "syscalls", "host", "raw_syscalls", "sys_enter", true,
 			NULL },
-	[C_TRIVIO_KICK] = { "trivio_kick", "trivio", "trivio", "trivio_kick",
-			    false, "trivio" },
-	[C_TRIVIO_WAKE] = { "trivio_wake", "trivio", "trivio", "trivio_wake",
-			    false, "trivio" },
-	[C_TRIVIO_POP] = { "trivio_pop", "trivio", "trivio", "trivio_pop",
-			   false, "trivio" },
-	[C_TRIVIO_XMIT] = { "trivio_xmit", "trivio", "trivio", "trivio_xmit",
-			    false, "trivio" },
-	[C_TRIVIO_RECV] = { "trivio_recv", "trivio", "trivio", "trivio_recv",
-			    false, "trivio" },
-	[C_TRIVIO_PUSH] = { "trivio_push", "trivio", "trivio", "trivio_push",
-			    false, "trivio" },
-	[C_TRIVIO_CALL] = { "trivio_call", "trivio", "trivio", "trivio_call",
-			    false, "trivio" },
+	[C_TAP_WRITE] = TAP("tap_write", "tun_chr_write_iter"),
+	[C_TAP_SENDMSG] = TAP("tap_sendmsg", "tun_sendmsg"),
+	[C_TAP_READ] = TAP("tap_read", "tun_chr_read_iter"),
+	[C_TAP_RECVMSG] = TAP("tap_recvmsg", "tun_recvmsg"),
+	[C_TRIVIO_KICK] = TRIVIO(trivio_kick),
+	[C_TRIVIO_WAKE] = TRIVIO(trivio_wake),
+	[C_TRIVIO_POP] = TRIVIO(trivio_pop),
+	[C_TRIVIO_XMIT] = TRIVIO(trivio_xmit),
+	[C_TRIVIO_RECV] = TRIVIO(trivio_recv),
+	[C_TRIVIO_PUSH] = TRIVIO(trivio_push),
+	[C_TRIVIO_CALL] = TRIVIO(trivio_call),
 	[C_TRIVIO_SUPPRESSED] = { "trivio_call_suppressed", "trivio", "trivio",
 				  NULL, false, "trivio" },
-	[C_TRIVIO_ERROR] = { "trivio_error", "trivio", "trivio",
-			     "trivio_error", false, "trivio" },
-	[C_TRIVIO_DROP] = { "trivio_drop", "trivio", "trivio", "trivio_drop",
-			    false, "trivio" },
-	[C_TRIVIO_MISS] = { "trivio_miss", "trivio", "trivio", "trivio_miss",
-			    false, "trivio" },
+	[C_TRIVIO_ERROR] = TRIVIO(trivio_error),
+	[C_TRIVIO_DROP] = TRIVIO(trivio_drop),
+	[C_TRIVIO_MISS] = TRIVIO(trivio_miss),
 };
 
 struct counter {
 	struct count_bpf *skel;
 	struct bpf_link *link[C_LOST];
-	__u32 pid;
+	struct bpf_link *softirq[2];
+	bool any;	/* process, not one that is named */
 };
 
 /* libbpf's own words come only if it is asked for them. */
@@ -138,12 +145,23 @@ static struct bpf_link *attach(struct counter *c, enum count i)
 	case C_SYSCALL:
 		prog = c->skel->progs.on_syscall;
 		break;
+	case C_TRIVIO_XMIT:
+	case C_TRIVIO_RECV:
+		prog = c->skel->progs.on_move;
+		break;
+	case C_TAP_WRITE:
+	case C_TAP_SENDMSG:
+	case C_TAP_READ:
+	case C_TAP_RECVMSG:
+		prog = c->skel->progs.on_tap;
+		break;
 	default:
+		prog = events[i].category ? prog : c->skel->progs.on_probe;
 		break;
 	}
 	if (!events[i].category)
-		return bpf_program__attach_kprobe_opts(c->skel->progs.on_probe,
-						       events[i].name, &kp);
+		return bpf_program__attach_kprobe_opts(prog, events[i].name,
+						       &kp);
 	return bpf_program__attach_tracepoint_opts(prog, events[i].category,
 						   events[i].name, &tp);
 }
@@ -156,7 +174,7 @@ static const char *attach_one(struct counter *c, enum count i)
 		return !strcmp(e->module, "kvm") ? "kvm is not loaded" :
 						   "trivio is not loaded";
 	/* All system calls of all processes: a cost that nobody asked for. */
-	if (i == C_SYSCALL && !c->pid)
+	if (i == C_SYSCALL && c->any)
 		return "only with --pid";
 	if (!e->name)
 		return NULL;
@@ -198,16 +216,17 @@ static struct count_bpf *open_without_btf(void)
 	return skel;
 }
 
-static int load(struct counter *c)
+static int load(struct counter *c, const struct count_opts *o)
 {
 	bool btf = !access("/sys/kernel/btf/vmlinux", F_OK);
 	struct count_bpf *skel = btf ? count_bpf__open() : open_without_btf();
-	int err;
+	int i, err;
 
 	if (!skel)
 		return -errno;
 	c->skel = skel;
-	skel->rodata->target = c->pid;
+	for (i = 0; i < o->npids; i++)
+		skel->rodata->target[i] = o->pid[i];
 	skel->rodata->self = getpid();
 	skel->rodata->off_exit_reason = field_offset("kvm", "kvm_exit",
 						     "exit_reason");
@@ -220,15 +239,25 @@ static int load(struct counter *c)
 	return err;
 }
 
+/* Without them every frame counts as carried by the thread itself. */
+static void attach_softirq(struct counter *c)
+{
+	c->softirq[0] = bpf_program__attach_tracepoint(c->skel->progs.on_softirq_entry,
+						       "irq", "softirq_entry");
+	c->softirq[1] = bpf_program__attach_tracepoint(c->skel->progs.on_softirq_exit,
+						       "irq", "softirq_exit");
+}
+
 /**
  * counter_open() - load and attach; the window is still closed
- * @pid: process to watch, or 0
+ * @o: options: the processes to watch, if any
  * @r: result, whose skipped events are filled in
  * @rc: exit code, if it fails
  *
  * Return: the counter, or NULL, and stderr says why.
  */
-struct counter *counter_open(__u32 pid, struct result *r, int *rc)
+struct counter *counter_open(const struct count_opts *o, struct result *r,
+			     int *rc)
 {
 	struct counter *c = calloc(1, sizeof(*c));
 	int i, err;
@@ -236,7 +265,7 @@ struct counter *counter_open(__u32 pid, struct result *r, int *rc)
 	*rc = RC_FAIL;
 	if (!c)
 		return NULL;
-	c->pid = pid;
+	c->any = !o->npids;
 	libbpf_set_print(quiet);
 	if (access(TRACEFS "/events", F_OK)) {
 		*rc = geteuid() ? RC_PERM : RC_FAIL;
@@ -245,7 +274,7 @@ struct counter *counter_open(__u32 pid, struct result *r, int *rc)
 		counter_close(c);
 		return NULL;
 	}
-	err = load(c);
+	err = load(c, o);
 	if (err) {
 		*rc = err == -EPERM || err == -EACCES ? RC_PERM : RC_FAIL;
 		err_say("count: the BPF program does not load: %s%s",
@@ -256,6 +285,7 @@ struct counter *counter_open(__u32 pid, struct result *r, int *rc)
 	}
 	for (i = 0; i < C_LOST; i++)
 		r->skipped[i] = attach_one(c, i);
+	attach_softirq(c);
 	return c;
 }
 
@@ -345,6 +375,34 @@ static void read_threads(int fd, struct result *r)
 	qsort(r->threads, r->nthreads, sizeof(r->threads[0]), by_runtime);
 }
 
+static __u64 moved(const struct mover_row *r)
+{
+	return r->m.out + r->m.in + r->m.tap_out + r->m.tap_in;
+}
+
+static int by_moved(const void *a, const void *b)
+{
+	__u64 x = moved(a), y = moved(b);
+
+	return (y > x) - (y < x);
+}
+
+static void read_movers(int fd, struct result *r)
+{
+	struct mover_key key, *prev = NULL;
+
+	r->nmovers = 0;
+	while (r->nmovers < MOVERS_MAX &&
+	       !bpf_map_get_next_key(fd, prev, &key)) {
+		struct mover_row *row = &r->movers[r->nmovers++];
+
+		row->key = key;
+		bpf_map_lookup_elem(fd, &key, &row->m);
+		prev = &row->key;
+	}
+	qsort(r->movers, r->nmovers, sizeof(r->movers[0]), by_moved);
+}
+
 /* A program that is entered while one runs on the same processor is left out. */
 static __u64 misses(struct counter *c)
 {
@@ -396,6 +454,7 @@ int counter_read(struct counter *c, struct result *r)
 		err = read_keyed(bpf_map__fd(c->skel->maps.syscalls), cpus,
 				 r->syscalls, &r->nsyscalls);
 	read_threads(bpf_map__fd(c->skel->maps.threads), r);
+	read_movers(bpf_map__fd(c->skel->maps.movers), r);
 	r->misses = misses(c);
 	return err;
 }
@@ -412,6 +471,8 @@ void counter_close(struct counter *c)
 		return;
 	for (i = 0; i < C_LOST; i++)
 		bpf_link__destroy(c->link[i]);
+	bpf_link__destroy(c->softirq[0]);
+	bpf_link__destroy(c->softirq[1]);
 	count_bpf__destroy(c->skel);
 	free(c);
 }

@@ -78,6 +78,26 @@ static json_t *threads_json(const struct result *r)
 	return a;
 }
 
+static json_t *movers_json(const struct result *r)
+{
+	json_t *a = json_array();
+	int i;
+
+	for (i = 0; i < r->nmovers; i++) {
+		const struct mover_row *m = &r->movers[i];
+
+		json_array_append_new(a, json_pack("{s:I s:s s:b s:I s:I s:I s:I}",
+						   "tid", (json_int_t)m->key.tid,
+						   "name", m->m.comm, "softirq",
+						   (int)m->key.softirq,
+						   "out", (json_int_t)m->m.out,
+						   "in", (json_int_t)m->m.in,
+						   "tap_out", (json_int_t)m->m.tap_out,
+						   "tap_in", (json_int_t)m->m.tap_in));
+	}
+	return a;
+}
+
 /**
  * count_json() - the result as one object
  * @o: options
@@ -88,7 +108,7 @@ static json_t *threads_json(const struct result *r)
 int count_json(const struct count_opts *o, const struct result *r)
 {
 	json_t *counts = json_object(), *ratio = json_object();
-	json_t *skipped = json_object(), *root;
+	json_t *skipped = json_object(), *pids = json_array(), *root;
 	int i;
 
 	for (i = 0; i < C_LOST; i++) {
@@ -103,13 +123,17 @@ int count_json(const struct count_opts *o, const struct result *r)
 			json_object_set_new(ratio, events[i].key,
 					    json_real(per_packet(r, r->n[i])));
 	}
-	root = json_pack("{s:f s:I s:I s:s s:o s:o s:o s:o s:o s:o s:I}",
-			 "seconds", r->ns / 1e9, "pid", (json_int_t)o->pid,
+	for (i = 0; i < o->npids; i++)
+		json_array_append_new(pids, json_integer(o->pid[i]));
+	root = json_pack("{s:f s:I s:o s:I s:s s:o s:o s:o s:o s:o s:o s:o s:I}",
+			 "seconds", r->ns / 1e9, "pid", (json_int_t)o->pid[0],
+			 "pids", pids,
 			 "packets", (json_int_t)r->packets,
 			 "packets_of", r->source, "counts", counts,
 			 "per_packet", ratio, "exits", exits_json(r),
 			 "syscalls", syscalls_json(r),
-			 "threads", threads_json(r), "skipped", skipped,
+			 "threads", threads_json(r),
+			 "movers", movers_json(r), "skipped", skipped,
 			 "lost", (json_int_t)lost(r));
 	if (root && o->cmd)
 		json_object_set_new(root, "command_status",
@@ -175,6 +199,27 @@ static void threads_text(const struct count_opts *o, const struct result *r)
 		printf("  ... %d more (--all)\n", r->nthreads - rows);
 }
 
+static void movers_text(const struct count_opts *o, const struct result *r)
+{
+	int i, rows = o->all || r->nmovers < ROWS ? r->nmovers : ROWS;
+
+	if (!r->nmovers)
+		return;
+	printf("%-28s %12s %12s %10s %10s\n", "who carried frames",
+	       "from guest", "to guest", "tap writes", "reads");
+	for (i = 0; i < rows; i++) {
+		const struct mover_row *m = &r->movers[i];
+		char id[32];
+
+		snprintf(id, sizeof(id), "%u%s", m->key.tid,
+			 m->key.softirq ? " si" : "");
+		printf("  %-16s %-9s %12llu %12llu %10llu %10llu\n", m->m.comm,
+		       id, m->m.out, m->m.in, m->m.tap_out, m->m.tap_in);
+	}
+	if (rows < r->nmovers)
+		printf("  ... %d more (--all)\n", r->nmovers - rows);
+}
+
 /* Events that were left out, together if for the same reason. */
 static void skipped_text(const struct result *r)
 {
@@ -213,11 +258,13 @@ void count_text(const struct count_opts *o, const struct result *r)
 	printf("\n%-28s %12s %12s%s\n", "events", "count", "per second",
 	       r->packets ? " per packet" : "");
 	group_text(o, r, "guest");
+	group_text(o, r, "interrupt");
 	group_text(o, r, "trivio");
 	group_text(o, r, "host");
 	keyed_text(o, r, "exits by reason", r->exits, r->nexits, true);
 	keyed_text(o, r, "system calls", r->syscalls, r->nsyscalls, false);
 	threads_text(o, r);
+	movers_text(o, r);
 	skipped_text(r);
 	printf("lost events: %llu\n", lost(r));
 }

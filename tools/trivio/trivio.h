@@ -47,6 +47,7 @@ void __attribute__((format(printf, 1, 2))) err_say(const char *fmt, ...);
 int json_out(json_t *root);
 int json_line(json_t *obj);
 bool pid_comm(__u32 pid, char *buf, size_t len);
+bool vdpa_driver(const char *dev, char *buf, size_t len);
 __u64 now_ns(void);
 int parse_u32(const char *s, __u32 *val);
 

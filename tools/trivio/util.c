@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "trivio.h"
 
@@ -82,6 +83,31 @@ bool pid_comm(__u32 pid, char *buf, size_t len)
 		buf[0] = 0;
 	fclose(f);
 	buf[strcspn(buf, "\n")] = 0;
+	return true;
+}
+
+/**
+ * vdpa_driver() - which driver of the vDPA bus has a device
+ * @dev: its name
+ * @buf: where to put the driver's
+ * @len: room there
+ *
+ * Return: whether there is one; if not, @buf is empty.
+ */
+bool vdpa_driver(const char *dev, char *buf, size_t len)
+{
+	char path[128], target[256];
+	const char *base;
+	ssize_t n;
+
+	buf[0] = 0;
+	snprintf(path, sizeof(path), "/sys/bus/vdpa/devices/%s/driver", dev);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n <= 0)
+		return false;
+	target[n] = 0;
+	base = strrchr(target, '/');
+	snprintf(buf, len, "%s", base ? base + 1 : target);
 	return true;
 }
 
