@@ -56,7 +56,8 @@ check_host()
 	[ ${#list[@]} -gt 0 ] || return 0
 	mkdir -p "$out"
 	say "${#list[@]} user-space test programs on this machine"
-	"$BUILD_DIR/selftests/lib/run_tests.sh" -o "$out" "${list[@]}"
+	LAB_OPTIONS=$([ "$OPT_DEBUG_KERNEL" = 0 ] || echo --debug-kernel) \
+		"$BUILD_DIR/selftests/lib/run_tests.sh" -o "$out" "${list[@]}"
 	CHECK_RUNS+=("host=$out")
 }
 
@@ -277,12 +278,13 @@ cmd_check()
 
 cmd_demo()
 {
-	local rc=0 BUILD_TARGETS=(modules tools)
+	local rc=0 BUILD_SOURCE=0 BUILD_TARGETS=(modules tools/trivio tools/lab/src)
 
+	need_packages "the vhost-user backend beside trivio: DPDK's testpmd" "${PACKAGES_DEMO[@]}"
 	lab_prepare
 	results_make demo
 	say "kernel $KERNEL_RELEASE on $ACCEL ($ACCEL_WHY)"
-	lab_boot "$RESULTS" run "${OPT_TIMEOUT:-600}" /trivio/tools/lab/demo.sh || rc=$?
+	lab_boot "$RESULTS" run "${OPT_TIMEOUT:-600}" /trivio/tools/lab/demo/demo.sh "${OPT_REST[@]}" || rc=$?
 	say "$([ $rc = 0 ] && echo finished || echo FAILED) after $SECONDS s; $RESULTS/demo.json"
 	return $rc
 }

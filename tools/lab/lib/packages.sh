@@ -13,6 +13,8 @@ PACKAGES_KERNEL_BUILD=(build-essential bc flex bison libelf-dev libssl-dev kmod 
 # (libvirt without its -system package: nothing starts on this machine)
 PACKAGES_CHECK=(socat mdevctl libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients dpdk
 		trace-cmd linux-perf tcpdump uuid-runtime valgrind xfsprogs)
+# a vhost-user backend (testpmd) for the demonstration
+PACKAGES_DEMO=(dpdk-dev)
 PACKAGES_STATIC=(sparse coccinelle shellcheck perl python3)
 
 apt_updated=

@@ -1,0 +1,204 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Runs in the laboratory ("lab demo [ROAD...]"): one guest with a virtio-net device for each
+# road, measured one after the other with the same traffic. Prints tables, writes
+# /lab/demo.json. Ends well only if every row worked and trivio's own counters prove which
+# road carried the packets: QEMU falls back to user space without a word.
+
+HERE=$(dirname "$(readlink -f "$0")")
+# shellcheck source=tools/lab/inner
+. "$HERE/../inner"
+# shellcheck source=tools/lab/demo/roads.sh
+. "$HERE/roads.sh"
+# shellcheck source=tools/lab/demo/table.sh
+. "$HERE/table.sh"
+
+TRIVIO=$HERE/../../trivio/trivio
+PINGS=${DEMO_PINGS:-20}
+SECS=${DEMO_SECS:-3}
+FAILED=0
+ROWS=() WANTED=() ROAD_ARGS=() ROAD_FDS=()
+
+note()
+{
+	printf '%5.1f s  %s\n' "$(cut -d' ' -f1 /proc/uptime)" "$*" >&2
+}
+
+die()
+{
+	note "FAILED: $*"
+	exit 1
+}
+
+# The row stays in the table, with the first thing that went wrong.
+row_fail()
+{
+	note "FAILED: $ROW_NAME: $*"
+	FAILED=1
+	ROW_ERROR=${ROW_ERROR:-$*}
+}
+
+# wanted [ROAD...]: their numbers; all without arguments.
+wanted()
+{
+	local i key
+
+	for key in "$@"; do
+		[ -n "${ROAD_NAME[$key]:-}" ] || die "no road $key (${ROADS[*]})"
+	done
+	for i in "${!ROADS[@]}"; do
+		[ $# -gt 0 ] && [[ " $* " != *" ${ROADS[i]} "* ]] || WANTED+=("$i")
+	done
+}
+
+# row_missing I WHY: a road that is not to be had is a row, too; the others go on.
+row_missing()
+{
+	ROW_NAME=${ROAD_NAME[${ROADS[$1]}]} ROW_ERROR=
+	row_fail "$2"
+	ROWS+=("$(jq -n --arg road "${ROADS[$1]}" --arg name "$ROW_NAME" --arg error "$2" \
+		'{road: $road, name: $name, error: $error}')")
+}
+
+guest_start()
+{
+	local i fd made=()
+
+	modprobe tun
+	for i in "${WANTED[@]}"; do
+		if "road_make_${ROADS[i]}" "$i"; then
+			made+=("$i")
+		else
+			row_missing "$i" "the host's side cannot be made"
+		fi
+	done
+	WANTED=("${made[@]}")
+	inner_start demo --mem 384 --memfd --wait $((100 * LAB_SLOW)) -- "${ROAD_ARGS[@]}" || return 1
+	for fd in "${ROAD_FDS[@]}"; do
+		exec {fd}>&-
+	done
+	QEMU_PID=$(inner_main pid demo)
+	made=()
+	for i in "${WANTED[@]}"; do
+		if road_up "$i"; then
+			made+=("$i")
+		else
+			row_missing "$i" "no interface in the guest"
+		fi
+	done
+	WANTED=("${made[@]}")
+}
+
+# iperf3 in the guest against a server on the host; prints Mbit/s.
+tcp()
+{
+	local i=$1 reverse=$2
+
+	inner_exec demo -t $((120 * LAB_SLOW)) "iperf3 -c 10.8.$i.1 -t $SECS -J $reverse" |
+		jq -r '.end.sum_received.bits_per_second // 0 | . / 1e6 | round'
+}
+
+# "demo.sh traffic I FILE": the counted part; runs below "trivio count".
+traffic()
+{
+	local i=$1 out in
+
+	out=$(tcp "$i" "")
+	in=$(tcp "$i" -R)
+	printf '{"out": %s, "in": %s}\n' "${out:-0}" "${in:-0}" >"$2"
+}
+
+# What trivio's own counters say was carried since the list in $1, and by what device.
+# shellcheck disable=SC2016	# jq's variables
+carried()
+{
+	"$TRIVIO" list --json | jq -c --slurpfile was "$1" '
+		[.[] | .name as $n | {device: .name, road,
+			packets: (.packets - ([$was[0][] | select(.name == $n).packets][0] // 0))}] |
+		max_by(.packets) // {packets: 0} | if .packets > 0 then . else {packets: 0} end'
+}
+
+# The road that was meant must have carried at least nine tenths; no trivio device the others.
+row_proof()
+{
+	local want=$1 carried=$2 packets=$3 road n
+
+	n=$(jq '.packets' <<<"$carried")
+	road=$(jq -r '.road // "none"' <<<"$carried")
+	if [ "$want" = none ]; then
+		[ "$n" -lt $((packets / 10)) ] || row_fail "trivio's $road road carried it"
+	elif [ "$road" != "$want" ]; then
+		row_fail "carried by $road, not by trivio's $want road: QEMU fell back to user space?"
+	elif [ "$n" -lt $((packets * 9 / 10)) ]; then
+		row_fail "trivio counted $n of $packets packets"
+	fi
+}
+
+row_ping()
+{
+	local i=$1 out
+
+	# the first packets also find the neighbour
+	inner_exec demo "ping -q -c 2 -W 5 10.8.$i.1" >/dev/null
+	out=$(inner_exec demo "ping -q -c $PINGS -i 0.05 -W 5 10.8.$i.1") || row_fail "ping"
+	read -r MIN AVG < <(sed -n 's|^rtt.*= \([0-9.]*\)/\([0-9.]*\)/.*|\1 \2|p' <<<"$out")
+}
+
+# road_measure I: adds one row.
+road_measure()
+{
+	local i=$1 key=${ROADS[$1]} carried packets pids=(-p "$QEMU_PID") MIN='' AVG=''
+
+	ROW_NAME=${ROAD_NAME[$key]} ROW_ERROR=
+	note "$ROW_NAME"
+	if [ "$key" = dpdk ]; then
+		dpdk_say start
+		pids+=(-p "$DPDK_PID")
+	fi
+	row_ping "$i"
+	"$TRIVIO" list --json >/tmp/before
+	echo '{"out": 0, "in": 0}' >/tmp/traffic
+	iperf3 -s -B "10.8.$i.1" -D --pidfile "/tmp/iperf.$i"
+	"$TRIVIO" count --json "${pids[@]}" -I "demo$i" -- "$0" traffic "$i" /tmp/traffic >/tmp/count ||
+		row_fail "trivio count ended with $?"
+	kill "$(tr -d '\0' <"/tmp/iperf.$i")"
+	carried=$(carried /tmp/before)
+	[ "$key" != dpdk ] || dpdk_say stop
+	jq -e '.out > 0 and .in > 0' /tmp/traffic >/dev/null || row_fail "iperf3"
+	packets=$(jq '.packets' /tmp/count)
+	[ "${packets:-0}" -gt 0 ] || row_fail "no packets"
+	row_proof "${ROAD_PROOF[$key]}" "$carried" "${packets:-0}"
+	ROWS+=("$(jq -n -f "$HERE/row.jq" --arg road "$key" --arg name "$ROW_NAME" --arg min "$MIN" \
+		--arg avg "$AVG" --arg err "$ROW_ERROR" --arg proof "${ROAD_PROOF[$key]}" \
+		--argjson carried "$carried" --slurpfile tt /tmp/traffic --slurpfile cc /tmp/count)")
+}
+
+main()
+{
+	local i
+
+	[ -x "$TRIVIO" ] || die "tools/trivio is not built"
+	wanted "$@"
+	! inner_alive demo || inner_stop demo
+	roads_clean
+	note "starting the guest: ${#WANTED[@]} network devices"
+	guest_start || die "the guest did not start"
+	for i in "${WANTED[@]}"; do
+		road_measure "$i"
+	done
+	inner_stop demo
+	roads_clean
+	printf '%s\n' "${ROWS[@]}" | jq -s --arg accel "${LAB_ACCEL:-}" --arg kernel "$(uname -r)" \
+		'{kernel: $kernel, accel: $accel, ok: all(.[]; .error == null), rows: .}' >/lab/demo.json
+	if [ "${LAB_JSON:-0}" = 1 ]; then
+		cat /lab/demo.json
+	else
+		table /lab/demo.json
+	fi
+	exit $FAILED
+}
+
+case ${1:-} in
+traffic) traffic "$2" "$3" ;;
+*) main "$@" ;;
+esac
