@@ -70,8 +70,10 @@ static void net_hdr(void)
 	h[1] = 2;
 	put("net_hdr", n++, b, sizeof(b));
 	h[1] = 0;
-	for (int i = 0; i < 40; i += 4)
-		f[12 + i] = 0x81, f[13 + i] = 0;
+	for (int i = 0; i < 40; i += 4) {
+		f[12 + i] = 0x81;
+		f[13 + i] = 0;
+	}
 	put("net_hdr", n++, b, sizeof(b));
 	h[0] = 0;
 	f[12] = 0x86;
