@@ -15,6 +15,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/string_choices.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 
@@ -451,7 +452,7 @@ static ssize_t profile_link_show(struct config_item *item, char *page)
 	struct trivio_vdpa_settings s;
 
 	profile_now(to_profile(item), &s);
-	return sysfs_emit(page, "%s\n", s.link ? "up" : "down");
+	return sysfs_emit(page, "%s\n", str_up_down(s.link));
 }
 
 static ssize_t profile_link_store(struct config_item *item, const char *page,

@@ -152,6 +152,29 @@ static ssize_t capacity_show(struct device *dev, struct device_attribute *attr,
 	return sysfs_emit(buf, "%llu\n", bytes);
 }
 
+/* Lets go of the device's lock, as trivio_mdev_set_end() does. */
+static ssize_t capacity_change(struct trivio_mdev *m, u64 val, size_t count)
+{
+	struct trivio_mdev_set set = m->set;
+	int err = 0;
+
+	lockdep_assert_held(&m->lock);
+	if (!val || val > CAPACITY_MAX || val & (m->set.block_size - 1))
+		err = -EINVAL;
+	else if (!m->open && is_path(m))
+		err = -EOPNOTSUPP;
+	else if (m->dev)
+		err = trivio_blk_resize(m->dev, val >> TRIVIO_SECTOR_SHIFT);
+	if (!err && !m->dev) {
+		set.capacity = val;
+		return disk_change(m, &set, count);
+	}
+	if (!err)
+		m->set.capacity = val;
+	mutex_unlock(&m->lock);
+	return err ? err : count;
+}
+
 /* The one setting that may change under an open device: the driver is told. */
 static ssize_t capacity_store(struct device *dev, struct device_attribute *attr,
 			      const char *buf, size_t count)
@@ -159,27 +182,11 @@ static ssize_t capacity_store(struct device *dev, struct device_attribute *attr,
 	struct trivio_mdev *m = dev_get_drvdata(dev);
 	char *end;
 	u64 val = memparse(buf, &end);
-	struct trivio_mdev_set set;
-	int err = 0;
 
 	if (end == buf || (*end && *end != '\n'))
 		return -EINVAL;
 	mutex_lock(&m->lock);
-	if (!val || val > CAPACITY_MAX || val & (m->set.block_size - 1))
-		err = -EINVAL;
-	else if (!m->open && is_path(m))
-		err = -EOPNOTSUPP;
-	else if (m->dev)
-		err = trivio_blk_resize(m->dev, val >> TRIVIO_SECTOR_SHIFT);
-	if (!err && m->dev) {
-		m->set.capacity = val;
-	} else if (!err) {
-		set = m->set;
-		set.capacity = val;
-		return disk_change(m, &set, count);
-	}
-	mutex_unlock(&m->lock);
-	return err ? err : count;
+	return capacity_change(m, val, count);
 }
 static DEVICE_ATTR_RW(capacity);
 
