@@ -532,7 +532,16 @@ TEST_F(nl, nudge_kick)
 	struct vh_ring *r = &self->d.ring[VH_TX];
 	unsigned int done = 0;
 
+	/* One that is kicked: then the look that every start brings is over. */
 	OK(vh_tx_post(&self->d, &s, 0));
+	vh_publish(r);
+	vh_kick(r);
+	OK(vh_wait_used(r, 20000));
+	OK(vh_tx_reap(&self->d, &done));
+	usleep(500000);
+	done = 0;
+
+	OK(vh_tx_post(&self->d, &s, 1));
 	vh_publish(r);
 	usleep(200000);
 	EXPECT_FALSE(vh_more_used(r));
