@@ -97,9 +97,24 @@ static bool dev_running(const struct trivio_vdpa *v)
 	       !v->dev->suspended;
 }
 
+static bool by_process(const struct vdpa_device *vdev)
+{
+	return vdev->dev.driver && !strcmp(vdev->dev.driver->name, "vhost_vdpa");
+}
+
 static int op_set_vq_address(struct vdpa_device *vdev, u16 idx, u64 desc,
 			     u64 driver, u64 device)
 {
+	/*
+	 * A kernel driver's addresses mean something only if they went through
+	 * the device's own mapping. Refused here, its probe fails; a ring that
+	 * never starts would have it wait for ever, with locks held.
+	 */
+	if (!IS_ENABLED(CONFIG_ARCH_HAS_DMA_OPS) && !by_process(vdev)) {
+		dev_err_ratelimited(&vdev->dev,
+				    "kernel drivers need a kernel with CONFIG_ARCH_HAS_DMA_OPS (on x86: GART_IOMMU)\n");
+		return -EOPNOTSUPP;
+	}
 	return trivio_queue_set_addr(dev_queue(vdev, idx), desc, driver,
 				     device);
 }
@@ -349,11 +364,6 @@ static u32 op_get_vendor_id(struct vdpa_device *vdev)
 static u8 op_get_status(struct vdpa_device *vdev)
 {
 	return READ_ONCE(to_trivio(vdev)->dev->status);
-}
-
-static bool by_process(const struct vdpa_device *vdev)
-{
-	return vdev->dev.driver && !strcmp(vdev->dev.driver->name, "vhost_vdpa");
 }
 
 static void dev_set_mems(struct trivio_vdpa *v)
