@@ -322,7 +322,7 @@ TEST_F(nl, a_device_that_lives)
 }
 
 /* L13: the n-th allocation of a creation fails, for every n there is. */
-TEST_F(nl, creation_failing_at_each_step)
+TEST_F_TIMEOUT(nl, creation_failing_at_each_step, 600)
 {
 	static const char * const mgmt[] = { "trivio_net", "trivio_blk" };
 	struct req r;
