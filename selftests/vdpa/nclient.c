@@ -240,10 +240,11 @@ int wire_open(const char *ifname)
  */
 int wire_ready(const char *ifname)
 {
-	char path[64], state[16] = "";
+	char path[64], cmd[64], state[16] = "";
 	int i;
 
 	snprintf(path, sizeof(path), "/sys/class/net/%s/operstate", ifname);
+	snprintf(cmd, sizeof(cmd), "ip link show dev %s >/dev/null", ifname);
 	for (i = 0; i < 1000 && strcmp(state, "up\n"); i++) {
 		FILE *f = fopen(path, "r");
 
@@ -253,9 +254,10 @@ int wire_ready(const char *ifname)
 		if (f)
 			fclose(f);
 	}
-	/* It is told before it is done. */
-	usleep(50000);
-	return strcmp(state, "up\n") ? -ETIMEDOUT : 0;
+	if (strcmp(state, "up\n"))
+		return -ETIMEDOUT;
+	/* It is told before it is done, under RTNL, for which this waits. */
+	return system(cmd) ? -ENODEV : 0;
 }
 
 /* A frame of @len bytes: header, tag if @vlan, then bytes that count up. */

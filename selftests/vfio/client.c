@@ -553,15 +553,17 @@ int vc_host_open(struct vc *c)
 int vc_host_wait(struct vc *c, int ms)
 {
 	uint64_t end = now_ms() + ms;
-	char path[64], buf[16];
+	char path[64], cmd[64], buf[16];
 
 	snprintf(path, sizeof(path), "/sys/class/net/%s/operstate", c->ifname);
+	snprintf(cmd, sizeof(cmd), "ip link show dev %s >/dev/null", c->ifname);
 	while (get(path, buf, sizeof(buf)) || strcmp(buf, "up")) {
 		if (now_ms() > end)
 			return -ETIMEDOUT;
 		usleep(1000);
 	}
-	return 0;
+	/* It is told before it is done, under RTNL, for which this waits. */
+	return system(cmd) ? -ENODEV : 0;
 }
 
 void vc_host_close(struct vc *c)
