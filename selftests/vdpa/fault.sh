@@ -283,12 +283,13 @@ used_len()
 	local before n
 
 	before=$(net_stat '.[0].stats64.rx.length_errors + .[0].stats64.rx.errors')
-	fault used_len 1 value=4000000000 times=4 || return 1
-	# whichever receive queue it is, and no other
-	echo 0 >"$F/used_len/queue"
+	# one pair, so that it is receive queue 0 that gets the replies
+	ip netns exec "$NS" ethtool -L "$(net_if)" combined 1 || return 1
+	fault used_len 1 value=4000000000 times=4 queue=0 || return 1
 	ping_it 5
 	n=$(hits used_len)
 	faults_off
+	ip netns exec "$NS" ethtool -L "$(net_if)" combined 2 || return 1
 	echo "hits $n, errors before $before, now $(net_stat '.[0].stats64.rx | "\(.length_errors) of length, \(.bytes) bytes"')"
 	[ "$n" -gt 0 ] &&
 		[ "$(net_stat '.[0].stats64.rx.length_errors + .[0].stats64.rx.errors')" -gt "$before" ]

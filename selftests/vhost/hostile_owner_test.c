@@ -788,6 +788,8 @@ static void *open_close(void *arg)
 			ioctl(fd, VHOST_SET_OWNER, NULL);
 			close(fd);
 		}
+		/* a gap for the removal to fall into */
+		usleep(300);
 	}
 	return NULL;
 }
