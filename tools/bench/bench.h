@@ -7,12 +7,21 @@
 #include <stdint.h>
 #include <stdio.h>
 
+struct vh_dev;
+struct vh_opts;
+
+/* Devices that one case drives in turn. */
+#define BENCH_DEVS_MAX	64
+
 enum bench_dir { BENCH_TX, BENCH_RX };
 enum bench_sink { SINK_STACK, SINK_XDP };
 
 /**
  * struct bench_case - what is measured
  * @node: device node
+ * @ndevs: vhost-vdpa devices, a batch each in turn; 0: @node is a vhost-net one
+ * @vdpa: their nodes
+ * @netif: their host interfaces
  * @dir: which way the packets go
  * @sink: TX: the host stack throws them away, or XDP_DROP on the tap does
  * @packed: ring format
@@ -27,6 +36,9 @@ enum bench_sink { SINK_STACK, SINK_XDP };
  */
 struct bench_case {
 	const char *node;
+	unsigned int ndevs;
+	const char *vdpa[BENCH_DEVS_MAX];
+	const char *netif[BENCH_DEVS_MAX];
 	enum bench_dir dir;
 	enum bench_sink sink;
 	bool packed;
@@ -54,6 +66,8 @@ struct bench_result {
 	double calls;
 };
 
+int bench_vdpa_open(struct vh_dev *d, const struct vh_opts *o);
+int bench_vdpa_start(struct vh_dev *d);
 int bench_run(const struct bench_case *c, struct bench_result *r);
 int bench_table(const char *node, const char *ref, unsigned int packets,
 		unsigned int rounds, const char *only, FILE *json);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One measurement: a vhost device, a tap, packets one way in batches. The
- * clock runs only over whole rounds; a batch is one kick, one sleep on the
- * call eventfd, one look at the used ring, as a busy guest would do it.
+ * One measurement: a vhost device and a tap, or vDPA devices and their own
+ * interfaces; packets one way in batches. The clock runs only over whole rounds;
+ * a batch is one kick, one sleep on the call eventfd, one look at the used ring,
+ * as a busy guest would do it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include <net/if.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
@@ -68,6 +70,28 @@ static int xdp_drop(int ifindex)
 	return r ? vh_fail(r, "XDP attach") : 0;
 }
 
+/*
+ * Many small regions: a buffer a region, far apart. They lie behind what else
+ * there is in memory; a region is a page, as is what is left of it.
+ */
+static int place_apart(struct bench *b, const struct bench_case *c)
+{
+	size_t from = b->dev.mem.brk / 4096 + 1, n = b->dev.mem.size / 4096;
+	size_t at = 0, room = n - from, step = room / 3 | 1;
+	unsigned int i;
+
+	if (room < c->ring)
+		return vh_fail(-ENOMEM, "%zu pages for %u buffers", room,
+			       c->ring);
+	while (room % step == 0 && step > 1)
+		step -= 2;
+	for (i = 0; i < c->ring; i++) {
+		b->addr[i] = VH_GPA_BASE + (from + at) * 4096;
+		at = (at + step) % room;
+	}
+	return 0;
+}
+
 /* Buffer of each position: in a row, or hopping from region to region. */
 static int place_buffers(struct bench *b, const struct bench_case *c)
 {
@@ -77,6 +101,8 @@ static int place_buffers(struct bench *b, const struct bench_case *c)
 	b->addr = calloc(n, sizeof(*b->addr));
 	if (!b->addr)
 		return -ENOMEM;
+	if (c->ndevs && c->spread)
+		return place_apart(b, c);
 	/* Odd, so every slot of a power of two comes once. */
 	if (c->spread && c->regions > 1)
 		step = n / c->regions * (c->regions / 2 + 1) + 1;
@@ -86,7 +112,31 @@ static int place_buffers(struct bench *b, const struct bench_case *c)
 	return 0;
 }
 
-static int setup(struct bench *b, const struct bench_case *c)
+/* Device @i of a case over vDPA: the host's end is an interface of its own. */
+static int setup_vdpa(struct bench *b, const struct bench_case *c,
+		      const struct vh_opts *usual, unsigned int i)
+{
+	struct vh_opts o = *usual;
+	int r;
+
+	o.node = c->vdpa[i];
+	r = bench_vdpa_open(&b->dev, &o);
+	r = r ?: place_buffers(b, c);
+	if (r)
+		return r;
+	b->tap.ifindex = if_nametoindex(c->netif[i]);
+	if (!b->tap.ifindex)
+		return vh_fail(-ENODEV, "interface %s", c->netif[i]);
+	if (c->dir == BENCH_TX && c->sink == SINK_XDP)
+		r = xdp_drop(b->tap.ifindex);
+	if (!r && c->dir == BENCH_RX) {
+		b->tap.sock = vh_sock_open(c->netif[i], false);
+		r = b->tap.sock < 0 ? b->tap.sock : 0;
+	}
+	return r ?: bench_vdpa_start(&b->dev);
+}
+
+static int setup(struct bench *b, const struct bench_case *c, unsigned int i)
 {
 	struct vh_opts o = {
 		.node = c->node, .features = VH_USUAL, .size = c->ring,
@@ -99,6 +149,8 @@ static int setup(struct bench *b, const struct bench_case *c)
 		o.features |= VH_BIT(VIRTIO_F_RING_PACKED);
 	if (c->in_order)
 		o.features |= VH_BIT(VIRTIO_F_IN_ORDER);
+	if (c->ndevs)
+		return setup_vdpa(b, c, &o, i);
 	r = vh_open(&b->dev, &o);
 	r = r ?: vh_tap_open(&b->tap, flags, b->dev.hdr_len);
 	if (!r && c->sink == SINK_XDP && c->dir == BENCH_TX)
@@ -210,7 +262,7 @@ static void prepare(struct bench *b, const struct bench_case *c)
 	unsigned int i;
 
 	for (i = 0; i < r->size; i++) {
-		uint8_t *p = vh_slot(r, i);
+		uint8_t *p = vh_hva(&b->dev.mem, b->addr[i]);
 
 		memset(p, 0, b->dev.hdr_len);
 		vh_frame_fill(p + b->dev.hdr_len, c->len, i);
@@ -275,53 +327,87 @@ static int rx_batch(struct bench *b, const struct bench_case *c)
 	return e;
 }
 
+/* A round over @n devices; its figures are of all of them. */
 static int one_round(struct bench *b, const struct bench_case *c,
-		     struct bench_result *r)
+		     unsigned int ndevs, struct bench_result *r)
 {
 	unsigned int n = (c->packets + c->batch - 1) / c->batch, i;
-	uint64_t t, w;
+	uint64_t t, w, kicks = 0, calls = 0;
 	int e;
 
-	b->kicks = 0;
-	b->calls = 0;
+	for (i = 0; i < ndevs; i++) {
+		b[i].kicks = 0;
+		b[i].calls = 0;
+	}
 	/* Let the worker of the last round go to sleep and be accounted. */
 	usleep(2000);
 	w = worker_ns(b);
 	t = now_ns();
 	for (i = 0; i < n; i++) {
-		e = c->dir == BENCH_TX ? tx_batch(b, c) : rx_batch(b, c);
+		struct bench *one = &b[i % ndevs];
+
+		e = c->dir == BENCH_TX ? tx_batch(one, c) : rx_batch(one, c);
 		if (e)
 			return e;
 	}
 	t = now_ns() - t;
 	usleep(2000);
 	w = worker_ns(b) - w;
+	for (i = 0; i < ndevs; i++) {
+		kicks += b[i].kicks;
+		calls += b[i].calls;
+	}
 	n *= c->batch;
 	r->total = (double)t / n;
 	r->worker = (double)w / n;
-	r->kicks = (double)b->kicks / n;
-	r->calls = (double)b->calls / n;
+	r->kicks = (double)kicks / n;
+	r->calls = (double)calls / n;
 	return 0;
+}
+
+static int begin(struct bench *b, const struct bench_case *c, unsigned int i)
+{
+	int e;
+
+	b->tap.fd = -1;
+	b->tap.sock = -1;
+	e = setup(b, c, i);
+	if (e)
+		return e;
+	prepare(b, c);
+	if (c->dir == BENCH_RX)
+		put(b, &b->dev.ring[VH_RX], 2048, true, c->ring);
+	return 0;
+}
+
+static void end(struct bench *b, const struct bench_case *c)
+{
+	if (c->ndevs && c->sink == SINK_XDP && b->tap.ifindex)
+		bpf_xdp_detach(b->tap.ifindex, XDP_FLAGS_DRV_MODE, NULL);
+	vh_close(&b->dev);
+	vh_tap_close(&b->tap);
+	free(b->addr);
 }
 
 /* bench_run - measure one case; 0 or -errno with vh_why() */
 int bench_run(const struct bench_case *c, struct bench_result *best)
 {
-	struct bench b = { .tap = { .fd = -1, .sock = -1 } };
+	unsigned int i, n = 0, ndevs = c->ndevs ?: 1;
 	struct bench_result r;
-	unsigned int i;
-	int e;
+	struct bench *b;
+	int e = 0;
 
 	memset(best, 0, sizeof(*best));
-	e = setup(&b, c);
-	if (e)
-		goto out;
-	prepare(&b, c);
-	if (c->dir == BENCH_RX)
-		put(&b, &b.dev.ring[VH_RX], 2048, true, c->ring);
+	b = calloc(ndevs, sizeof(*b));
+	if (!b)
+		return vh_fail(-ENOMEM, "%u devices", ndevs);
+	while (!e && n < ndevs) {
+		e = begin(&b[n], c, n);
+		n++;
+	}
 	/* One round to warm up: slabs, page fragments, the IOTLB caches. */
 	for (i = 0; !e && i <= c->rounds; i++) {
-		e = one_round(&b, c, &r);
+		e = one_round(b, c, ndevs, &r);
 		if (i == 0 || e)
 			continue;
 		if (i == 1 || r.total < best->total)
@@ -331,9 +417,8 @@ int bench_run(const struct bench_case *c, struct bench_result *best)
 		best->kicks = r.kicks;
 		best->calls = r.calls;
 	}
-out:
-	vh_close(&b.dev);
-	vh_tap_close(&b.tap);
-	free(b.addr);
+	while (n--)
+		end(&b[n], c);
+	free(b);
 	return e;
 }

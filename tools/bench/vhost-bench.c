@@ -18,13 +18,15 @@
 const char *argp_program_version = "vhost-bench 1";
 
 enum { OPT_RING = 256, OPT_PACKED, OPT_IN_ORDER, OPT_REGIONS, OPT_SPREAD,
-       OPT_JSON, OPT_TABLE, OPT_ONLY, OPT_REF, OPT_COMPARE };
+       OPT_JSON, OPT_TABLE, OPT_ONLY, OPT_REF, OPT_COMPARE, OPT_VDPA };
 
 static const struct argp_option options[] = {
 	{ "dev", 'd', "NODE", 0, "device (TRIVIO_VHOST_DEV or "
 	  "/dev/trivio-vhost-net)", 0 },
 	{ "ref", OPT_REF, "NODE", 0, "device to compare with "
 	  "(TRIVIO_VHOST_REF or /dev/vhost-net)", 0 },
+	{ "vdpa", OPT_VDPA, "NODE=IF", 0, "a vhost-vdpa node instead, and the "
+	  "host interface of its device; several take turns", 0 },
 	{ "compare", 'c', NULL, 0, "measure both and print the ratio", 0 },
 	{ "table", OPT_TABLE, NULL, 0, "the whole table with its targets", 0 },
 	{ "only", OPT_ONLY, "TEXT", 0, "table: rows with TEXT in the name", 0 },
@@ -76,6 +78,20 @@ static void choice(struct argp_state *st, int key, const char *s,
 		argp_error(st, "%s is none of the choices", s);
 }
 
+/* "NODE=IF" */
+static void add_vdpa(struct argp_state *st, char *s, struct bench_case *c)
+{
+	char *eq = strchr(s, '=');
+
+	if (!eq || c->ndevs == BENCH_DEVS_MAX)
+		argp_error(st, "%s: NODE=IF, %u of them at most", s,
+			   BENCH_DEVS_MAX);
+	*eq = 0;
+	c->vdpa[c->ndevs] = s;
+	c->netif[c->ndevs++] = eq + 1;
+	c->node = s;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *st)
 {
 	struct args *a = st->input;
@@ -97,6 +113,9 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 	case OPT_ONLY:
 		a->only = arg;
 		break;
+	case OPT_VDPA:
+		add_vdpa(st, arg, c);
+		break;
 	case 'm':
 	case 's':
 		choice(st, key, arg, c);
@@ -117,7 +136,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		c->in_order = true;
 		break;
 	case OPT_REGIONS:
-		c->regions = number(st, arg, 1, 64);
+		c->regions = number(st, arg, 1, 2048);
 		break;
 	case OPT_SPREAD:
 		c->spread = true;
@@ -181,6 +200,9 @@ static int one(struct args *a, FILE *json)
 		struct bench_case c = a->c;
 
 		c.node = a->ref;
+		c.ndevs = 0;
+		c.regions = 1;
+		c.spread = false;
 		c.packed = false;
 		c.in_order = false;
 		if (bench_run(&c, &ref)) {
@@ -238,7 +260,8 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	r = vh_ns_enter();
+	/* The interfaces of vDPA devices are in this network namespace. */
+	r = a.c.ndevs ? 0 : vh_ns_enter();
 	if (r) {
 		fprintf(stderr, "own network namespace: %s (are you root?)\n",
 			strerror(-r));

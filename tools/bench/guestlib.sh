@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Measurements with a stock guest below a stock QEMU, one road at a time: its interface
+# IF_GUEST in the guest meets IF_HOST in the host.
+
+# shellcheck source=tools/lab/inner
+. "$BENCH_DIR/../lab/inner"
+
+GUEST=bench
+GUEST_PINGS=100
+GUEST_FRAMES=10000
+GUEST_SINGLES=300
+
+guest()
+{
+	inner_exec $GUEST "$@"
+}
+
+# A tap for QEMU, with the host's address 10.8.N.1.
+guest_tap()
+{
+	ip tuntap add "$1" mode tap vnet_hdr && guest_host_if "$1" "$2"
+}
+
+guest_host_if()
+{
+	sysctl -q -w "net.ipv6.conf.$1.disable_ipv6=1"
+	ip addr add "10.8.$2.1/24" dev "$1" && ip link set "$1" up
+}
+
+# The guest's interface N has 10.8.N.2, and neighbours are known before anybody asks.
+guest_if_up()
+{
+	local netif=$1 n=$2 host_if=$3 mac
+
+	mac=$(guest cat "/sys/class/net/$netif/address") || return 1
+	guest "ip addr add 10.8.$n.2/24 dev $netif && ip link set $netif up promisc on &&
+		ip neigh replace 10.8.$n.1 lladdr $(if_mac "$host_if") dev $netif nud permanent" &&
+		ip neigh replace "10.8.$n.2" lladdr "$mac" dev "$host_if" nud permanent
+}
+
+# Round trip of a ping from the guest: instructions, mean of many.
+guest_ping()
+{
+	local ms
+
+	guest "ping -q -c 5 -i 0.01 10.8.$1.1" >/dev/null || return 1
+	ms=$(guest "ping -q -c $GUEST_PINGS -i 0.01 10.8.$1.1" |
+		sed -n 's|^rtt.*= [0-9.]*/\([0-9.]*\)/.*|\1|p')
+	[ -n "$ms" ] && calc "$ms * 1e6"
+}
+
+# TCP: guest_tcp N [-R]: Mbit/s while an instruction takes a nanosecond.
+guest_tcp()
+{
+	iperf3 -s -1 -B "10.8.$1.1" -D --pidfile "$BENCH_TMP/iperf.$1"
+	guest -t 900 "iperf3 -c 10.8.$1.1 -t 1 -J ${2:-}" |
+		jq -e '.end.sum_received.bits_per_second // empty | . / 1e6'
+}
+
+# Frames for somebody else: the guest's stack drops them first thing.
+OTHER_MAC=52:54:00:ff:ff:fe
+
+# A stream into the guest: instructions of everybody for each frame it got.
+guest_rx()
+{
+	local host_if=$1 netif=$2 before ns got
+
+	pktgen "$host_if" $OTHER_MAC 60 1000 1 >/dev/null || return 1
+	before=$(guest cat "/sys/class/net/$netif/statistics/rx_packets")
+	ns=$(pktgen "$host_if" $OTHER_MAC 60 $GUEST_FRAMES 1) || return 1
+	got=$(($(guest cat "/sys/class/net/$netif/statistics/rx_packets") - before))
+	[ $got -gt $((GUEST_FRAMES / 2)) ] ||
+		bench_fail "$SUITE: $got of $GUEST_FRAMES frames reached the guest from $host_if" || return 1
+	calc "$ns / $got"
+}
+
+# One frame at a time into an idle guest: instructions of everybody for each.
+guest_rx_single()
+{
+	local host_if=$1 netif=$2 idle ns before got
+
+	"$BENCH_DIR/busy" -n 20 -i "$host_if" -m $OTHER_MAC >/dev/null || return 1
+	idle=$("$BENCH_DIR/busy" -n $GUEST_SINGLES) || return 1
+	before=$(guest cat "/sys/class/net/$netif/statistics/rx_packets")
+	ns=$("$BENCH_DIR/busy" -n $GUEST_SINGLES -i "$host_if" -m $OTHER_MAC) || return 1
+	got=$(($(guest cat "/sys/class/net/$netif/statistics/rx_packets") - before))
+	[ $got -ge $((GUEST_SINGLES * 9 / 10)) ] ||
+		bench_fail "$SUITE: $got of $GUEST_SINGLES single frames reached the guest from $host_if" || return 1
+	calc "($ns - $idle) / $got"
+}
+
+# A stream out of the guest, thrown away by the host's stack. The virtual CPU gives way to
+# whoever serves it, so that it does not spin on a full ring. IF_HOST counts.
+guest_tx()
+{
+	local host_if=$1 netif=$2 cpu before us got
+
+	cpu=$(grep -l '^CPU 0/KVM' "/proc/$(inner_main pid $GUEST)/task"/*/comm | cut -d/ -f5)
+	guest "[ -d $PKTGEN ] || insmod /lib/modules/*/pktgen.ko" || return 1
+	before=$(if_stat "$host_if" rx_packets)
+	chrt -i -p 0 "$cpu"
+	us=$(guest "t=$PKTGEN/kpktgend_0; echo rem_device_all >\$t; echo add_device $netif >\$t
+		for w in 'count $GUEST_FRAMES' 'pkt_size 60' 'delay 0' 'clone_skb 1000000' \
+			'burst 64' 'dst_mac $OTHER_MAC'; do echo \$w >$PKTGEN/$netif; done
+		echo start >$PKTGEN/pgctrl; cat $PKTGEN/$netif" |
+		sed -n 's/.*OK: \([0-9]*\)(.*/\1/p')
+	chrt -o -p 0 "$cpu"
+	got=$(($(if_stat "$host_if" rx_packets) + $(if_stat "$host_if" rx_dropped) - before))
+	[ -n "$us" ] && [ $got -gt $((GUEST_FRAMES / 2)) ] ||
+		bench_fail "$SUITE: $got of $GUEST_FRAMES frames came out of the guest at $host_if" || return 1
+	calc "$us * 1000 / $got"
+}
+
+# Exits of all virtual CPUs so far, and those that went to QEMU.
+guest_exits()
+{
+	cat /sys/kernel/debug/kvm/*-*/exits 2>/dev/null | awk '{ n += $1 } END { print n + 0 }'
+}
+
+guest_user_exits()
+{
+	cat /sys/kernel/debug/kvm/*-*/mmio_exits 2>/dev/null | awk '{ n += $1 } END { print n + 0 }'
+}
+
+# counted EVENTS CMD...: runs CMD; its output; exits for each of EVENTS in COUNT_FILE.
+COUNT_FILE=$BENCH_TMP/exits
+counted()
+{
+	local events=$1 all user
+	shift
+
+	all=$(guest_exits) user=$(guest_user_exits)
+	"$@" || return 1
+	printf '%.2f exits, %.2f to QEMU' "$(calc "($(guest_exits) - $all) / $events")" \
+		"$(calc "($(guest_user_exits) - $user) / $events")" >"$COUNT_FILE"
+}

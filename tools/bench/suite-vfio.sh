@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# One guest: a mediated device for each doorbell beside in-tree vhost_net with a tap.
+
+# shellcheck source-path=SCRIPTDIR
+. "$BENCH_DIR/guestlib.sh"
+
+MDEV_TYPE=/sys/class/mdev_bus/trivio/mdev_supported_types/trivio-net
+BELLS=(trap kvm fault poll)
+BELL_LETTER=(A C D B)
+BELL_KICKS=300
+
+# bell_uuid N
+bell_uuid()
+{
+	printf '7e57be11-0000-4000-8000-0000000000%02x' "$1"
+}
+
+bell_device()
+{
+	local u
+
+	u=$(bell_uuid "$1")
+	echo "$u" >$MDEV_TYPE/create &&
+		echo "${BELLS[$1]}" >"/sys/bus/mdev/devices/$u/doorbell" &&
+		echo "vb$1" >"/sys/bus/mdev/devices/$u/name"
+}
+
+bell_stat()
+{
+	cat "/sys/bus/mdev/devices/$(bell_uuid "$1")/stats/$2"
+}
+
+vfio_suite_start()
+{
+	local i args=()
+
+	modprobe -qa tun vhost_net vfio vfio_iommu_type1 mdev
+	[ -d $MDEV_TYPE ] || bench_fail "$SUITE: no trivio_vfio: load it (make load)" || return 1
+	guest_tap gt9 9 || return 1
+	args=(-netdev tap,id=n0,ifname=gt9,script=no,downscript=no,vhost=on,vhostforce=on
+	      -device virtio-net-pci,netdev=n0,addr=0x2,disable-legacy=on)
+	# One processor: who polls may only have it when nobody else wants it.
+	echo 0 >/sys/module/trivio_vfio/parameters/poll_sleep_us
+	for i in "${!BELLS[@]}"; do
+		bell_device "$i" || bench_fail "$SUITE: no device ${BELLS[i]}" || return 1
+		args+=(-device "vfio-pci,addr=0x$((i + 3)),sysfsdev=/sys/bus/mdev/devices/$(bell_uuid "$i")")
+	done
+	ulimit -l unlimited
+	args+=(-drive "file=$BENCH_DIR/doorbell,format=raw,if=virtio,readonly=on")
+	inner_start $GUEST --mem 384 --append iomem=relaxed -- "${args[@]}" || return 1
+	poller_yields
+	guest_if_up eth0 9 gt9 || return 1
+	for i in "${!BELLS[@]}"; do
+		guest_host_if "vb$i" $((10 + i)) &&
+			guest_if_up "eth$((i + 1))" $((10 + i)) "vb$i" || return 1
+	done
+	guest "head -c $(stat -c %s "$BENCH_DIR/doorbell") /dev/vda >/tmp/doorbell && chmod +x /tmp/doorbell"
+}
+
+poller_yields()
+{
+	local pid
+
+	for pid in $(pgrep -x 'trivio-vb.*'); do
+		chrt -i -p 0 "$pid"
+	done
+}
+
+# bell_ring BDF QUEUE: instructions of everybody while it is rung, or only waited ("-").
+bell_ring()
+{
+	"$BENCH_DIR/busy" "$INNER_HOME/inner" exec $GUEST /tmp/doorbell "$1" "$2" $BELL_KICKS 1000
+}
+
+# What an idle notification costs, and its exits in COUNT_FILE.
+bell_kick()
+{
+	local bdf=0000:00:0$1.0 idle ns all user idle_all idle_user
+
+	guest /tmp/doorbell "$bdf" 1 20 1000 || return 1
+	all=$(guest_exits) user=$(guest_user_exits)
+	idle=$(bell_ring "$bdf" -) || return 1
+	idle_all=$(guest_exits) idle_user=$(guest_user_exits)
+	ns=$(bell_ring "$bdf" 1) || return 1
+	printf 'a kick: %.2f exits, %.2f to QEMU' \
+		"$(calc "($(guest_exits) - 2 * $idle_all + $all) / $BELL_KICKS")" \
+		"$(calc "($(guest_user_exits) - 2 * $idle_user + $user) / $BELL_KICKS")" >"$COUNT_FILE"
+	calc "($ns - $idle) / $BELL_KICKS"
+}
+
+vfio_suite_rows()
+{
+	local i ping rx one tx was ours kick trap=''
+
+	ping=$(counted $GUEST_PINGS guest_ping 9) && was="in-tree $(cat "$COUNT_FILE")"
+	rx=$(guest_rx gt9 eth0)
+	one=$(guest_rx_single gt9 eth0)
+	tx=$(guest_tx gt9 eth0)
+	for i in "${!BELLS[@]}"; do
+		local n=$((10 + i)) name="${BELL_LETTER[i]} ${BELLS[i]}" eth=eth$((i + 1))
+
+		ours=$(counted $GUEST_PINGS guest_ping $n)
+		row_note "a ping: $was; trivio $(cat "$COUNT_FILE")" \
+			"ping, $name" "instr/ping" "$ping" "$ours" 0.80
+		ours=$(counted $GUEST_FRAMES guest_rx "vb$i" $eth)
+		row_note "a frame: $(cat "$COUNT_FILE")" \
+			"RX 60 B stream, $name" "instr/frame" "$rx" "$ours" 0.50
+		ours=$(counted $GUEST_SINGLES guest_rx_single "vb$i" $eth)
+		row_note "a frame: $(cat "$COUNT_FILE")" \
+			"RX 60 B one by one, $name" "instr/frame" "$one" "$ours"
+		ours=$(counted $GUEST_FRAMES guest_tx "vb$i" $eth)
+		row_note "a frame: $(cat "$COUNT_FILE")" \
+			"TX 60 B stream, $name" "instr/frame" "$tx" "$ours"
+		kick=$(bell_kick $((i + 3)))
+		row_note "$(cat "$COUNT_FILE")" "idle kick, $name, against A" "instr/kick" "$trap" "$kick" \
+			"$([ -z "$trap" ] || [ "${BELLS[i]}" = poll ] || echo 0.333)"
+		trap=${trap:-$kick}
+		[ -z "${BENCH_PROFILE:-}" ] || {
+			profile "ping $name" guest_ping $n
+			profile "kick $name" bell_kick $((i + 3))
+		}
+	done
+}
+
+suite_vfio()
+{
+	local i
+
+	if vfio_suite_start; then
+		vfio_suite_rows
+	else
+		bench_fail "$SUITE: the guest did not start"
+	fi
+	inner_stop $GUEST
+	for i in "${!BELLS[@]}"; do
+		echo 1 >"/sys/bus/mdev/devices/$(bell_uuid "$i")/remove"
+	done
+}
