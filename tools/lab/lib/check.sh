@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # "lab check": every test, on the host or in laboratory boots, and one sum.
 
-CHECK_LIMIT=2700	# seconds for one kernel's tests
+CHECK_LIMIT=4200	# seconds for one kernel's tests
 CHECK_LIMIT_BOTH=4800	# for everything when both kernels are tested: CI allows 90 minutes
 
 # The folder's own word on a point (its settings file), e.g. where=host, append=...
