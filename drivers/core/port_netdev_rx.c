@@ -630,8 +630,9 @@ int nd_rx_start(struct nd_rx *rx)
  * nd_rx_stop() - nothing touches the guest's receive ring any more
  * @rx: receive queue
  *
- * Frames that wait in the interface's queue stay there, for a guest that comes
- * back.
+ * Frames that wait in the interface's queue stay there for a guest that comes
+ * back, unless the device as a whole stops: then the carrier goes, and they with
+ * it.
  *
  * Context: may sleep; &trivio_queue.lock held.
  */

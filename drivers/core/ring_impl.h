@@ -186,7 +186,7 @@ static __always_inline int ring_walk_add(struct trivio_ring *r,
 	if (write) {
 		w->in += len;
 	} else {
-		/* Readable ones come first: virtio 1.2, 2.7.4.2 and 2.8.16. */
+		/* Readable ones come first: virtio 1.2, 2.7.4.2 and 2.8.17. */
 		if (unlikely(w->n != w->nout))
 			return ring_fail(r, TRIVIO_ERR_ORDER, w->head, addr);
 		w->nout++;
