@@ -20,6 +20,9 @@
 
 #include "client.h"
 
+/* Seconds for one test: a device is made each time, on a slow kernel. */
+#define LONG	120
+
 #define DEV	"tvhost0"
 #define BUS	"/sys/bus/vdpa"
 #define PROFILE	"/sys/kernel/config/trivio/" DEV
@@ -81,7 +84,7 @@ FIXTURE_TEARDOWN(dev)
 	EXPECT_EQ(0, sh("echo 1 >" BUS "/drivers_autoprobe"));
 }
 
-TEST_F(dev, write_and_read_back)
+TEST_F_TIMEOUT(dev, write_and_read_back, LONG)
 {
 	uint8_t *data = self->c.mem + OFF_DATA + 0x1000;
 	uint32_t written;
@@ -107,7 +110,7 @@ TEST_F(dev, write_and_read_back)
 	EXPECT_EQ(4096, i);
 }
 
-TEST_F(dev, nothing_mapped_is_nothing_touched)
+TEST_F_TIMEOUT(dev, nothing_mapped_is_nothing_touched, LONG)
 {
 	ASSERT_EQ(0, client_features(&self->c, ~(1ULL << VIRTIO_F_RING_PACKED)));
 	ASSERT_EQ(0, client_queue(&self->c, 0));
@@ -118,7 +121,7 @@ TEST_F(dev, nothing_mapped_is_nothing_touched)
 	EXPECT_EQ(0, client_wait(&self->c, 300));
 }
 
-TEST_F(dev, bounds_of_the_disk)
+TEST_F_TIMEOUT(dev, bounds_of_the_disk, LONG)
 {
 	static const struct {
 		uint64_t sector;
@@ -159,7 +162,7 @@ TEST_F(dev, bounds_of_the_disk)
 	EXPECT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_FLUSH, 0, 0, 0, NULL));
 }
 
-TEST_F(dev, ranges)
+TEST_F_TIMEOUT(dev, ranges, LONG)
 {
 	struct virtio_blk_discard_write_zeroes *r =
 		(void *)(self->c.mem + OFF_DATA + 0x1000);
@@ -210,7 +213,7 @@ TEST_F(dev, ranges)
 }
 
 /* What is erased reads as zeroes, its neighbours stay. */
-TEST_F(dev, secure_erase)
+TEST_F_TIMEOUT(dev, secure_erase, LONG)
 {
 	uint8_t *data = self->c.mem + OFF_DATA + 0x1000;
 	struct virtio_blk_discard_write_zeroes *r = (void *)data;
@@ -236,7 +239,7 @@ TEST_F(dev, secure_erase)
 }
 
 /* Virtio 1.2, 5.2.6; no driver of 6.12 asks for it. */
-TEST_F(dev, lifetime)
+TEST_F_TIMEOUT(dev, lifetime, LONG)
 {
 	uint16_t *w = (void *)(self->c.mem + OFF_DATA + 0x1000);
 	const uint32_t get = 10;
@@ -260,7 +263,7 @@ TEST_F(dev, lifetime)
 }
 
 /* Mappings that fail on purpose: the process's, and then the ring's. */
-TEST_F(dev, map_fault)
+TEST_F_TIMEOUT(dev, map_fault, LONG)
 {
 	ASSERT_EQ(0, sh("cd " PROFILE "/faults/map; echo 1 >times; echo -1 >queue; echo 1 >every"));
 	EXPECT_NE(0, client_map(&self->c, CLIENT_IOVA, self->c.mem, CLIENT_MEM,
@@ -279,7 +282,7 @@ TEST_F(dev, map_fault)
 }
 
 /* A header in pieces is legal; a chain without room for a status is not. */
-TEST_F(dev, layout_of_a_request)
+TEST_F_TIMEOUT(dev, layout_of_a_request, LONG)
 {
 	size_t off[] = { OFF_DATA, OFF_DATA + 7, OFF_DATA + 0x1000,
 			 OFF_DATA + 64 };
@@ -302,7 +305,7 @@ TEST_F(dev, layout_of_a_request)
 }
 
 /* A refused request must not hold up those behind it. */
-TEST_F(dev, error_in_a_batch)
+TEST_F_TIMEOUT(dev, error_in_a_batch, LONG)
 {
 	struct virtio_blk_outhdr *bad = (void *)(self->c.mem + OFF_DATA);
 	struct virtio_blk_outhdr *good = bad + 1;
@@ -323,7 +326,7 @@ TEST_F(dev, error_in_a_batch)
 	EXPECT_EQ(VIRTIO_BLK_S_OK, self->c.mem[OFF_DATA + 65]);
 }
 
-TEST_F(dev, avail_index_jump)
+TEST_F_TIMEOUT(dev, avail_index_jump, LONG)
 {
 	ASSERT_EQ(0, client_start(&self->c));
 	client_avail(&self->c)->idx = CLIENT_NUM + 1;
@@ -337,7 +340,7 @@ TEST_F(dev, avail_index_jump)
 	EXPECT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_IN, 0, 0, 512, NULL));
 }
 
-TEST_F(dev, read_only_memory_is_not_written)
+TEST_F_TIMEOUT(dev, read_only_memory_is_not_written, LONG)
 {
 	uint8_t *ro = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -359,7 +362,7 @@ TEST_F(dev, read_only_memory_is_not_written)
 }
 
 /* After an unmap the device does not reach the memory; a reset mends it. */
-TEST_F(dev, unmapped_while_running)
+TEST_F_TIMEOUT(dev, unmapped_while_running, LONG)
 {
 	ASSERT_EQ(0, client_start(&self->c));
 	ASSERT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_IN, 0, 0, 512, NULL));
@@ -373,7 +376,7 @@ TEST_F(dev, unmapped_while_running)
 	EXPECT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_IN, 0, 0, 512, NULL));
 }
 
-TEST_F(dev, status_out_of_order)
+TEST_F_TIMEOUT(dev, status_out_of_order, LONG)
 {
 	/* DRIVER_OK without FEATURES_OK is not taken. */
 	ASSERT_EQ(0, client_set_status(&self->c, VIRTIO_CONFIG_S_ACKNOWLEDGE |
@@ -409,7 +412,7 @@ static int config_get(int fd, uint32_t off, uint32_t len, void *buf)
 	return err;
 }
 
-TEST_F(dev, config_space)
+TEST_F_TIMEOUT(dev, config_space, LONG)
 {
 	struct { struct vhost_vdpa_config c; uint64_t v; } set = {
 		.c = { .off = 0, .len = 8 }, .v = 12345,
@@ -433,7 +436,7 @@ TEST_F(dev, config_space)
 	EXPECT_EQ(SECTORS, capacity);
 }
 
-TEST_F(dev, groups_and_address_spaces)
+TEST_F_TIMEOUT(dev, groups_and_address_spaces, LONG)
 {
 	struct vhost_vring_state s = {};
 	uint32_t ngroups, nas;
@@ -460,7 +463,7 @@ TEST_F(dev, groups_and_address_spaces)
 }
 
 /* What is mapped in another address space is not there for the data group. */
-TEST_F(dev, wrong_address_space)
+TEST_F_TIMEOUT(dev, wrong_address_space, LONG)
 {
 	struct vhost_vring_state s = { .index = 0, .num = 1 };
 
@@ -469,7 +472,7 @@ TEST_F(dev, wrong_address_space)
 	EXPECT_TRUE(client_status(&self->c) & VIRTIO_CONFIG_S_NEEDS_RESET);
 }
 
-TEST_F(dev, base_outlives_a_reset)
+TEST_F_TIMEOUT(dev, base_outlives_a_reset, LONG)
 {
 	struct vhost_vring_state s = {};
 	int i;
@@ -483,7 +486,7 @@ TEST_F(dev, base_outlives_a_reset)
 	EXPECT_EQ(3, s.num);
 }
 
-TEST_F(dev, suspend_and_resume)
+TEST_F_TIMEOUT(dev, suspend_and_resume, LONG)
 {
 	struct virtio_blk_outhdr *hdr = (void *)(self->c.mem + OFF_DATA);
 	size_t off[] = { OFF_DATA, OFF_DATA + 0x1000, OFF_DATA + 64 };
@@ -502,7 +505,7 @@ TEST_F(dev, suspend_and_resume)
 	EXPECT_EQ(0, ioctl(self->c.fd, VHOST_VDPA_RESUME));
 }
 
-TEST_F(dev, memlock_limit)
+TEST_F_TIMEOUT(dev, memlock_limit, LONG)
 {
 	struct rlimit lim = { 64 << 10, 64 << 10 };
 	long before = pinned_kb();
@@ -522,7 +525,7 @@ TEST_F(dev, memlock_limit)
 }
 
 /* A process that dies in the middle leaves nothing behind. */
-TEST_F(dev, closed_while_running)
+TEST_F_TIMEOUT(dev, closed_while_running, LONG)
 {
 	int i;
 
@@ -536,7 +539,7 @@ TEST_F(dev, closed_while_running)
 	}
 }
 
-TEST_F(dev, queue_settings)
+TEST_F_TIMEOUT(dev, queue_settings, LONG)
 {
 	struct vhost_vring_state s = { .num = 3 };
 

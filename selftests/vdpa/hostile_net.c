@@ -26,6 +26,9 @@
 #define BUS	"/sys/bus/vdpa"
 #define PROFILE	"/sys/kernel/config/trivio/" DEV
 
+/* Seconds for one test: a device is made each time, on a slow kernel. */
+#define LONG	120
+
 #define RXQ	0
 #define TXQ	1
 /* Two pairs. */
@@ -126,7 +129,7 @@ static void tx_put(struct nq *q, uint16_t head, int page, int len)
 }
 
 /* K02, defect 5: exact length, header whole, nothing behind it touched. */
-TEST_F(net, received_frame_is_exact)
+TEST_F_TIMEOUT(net, received_frame_is_exact, LONG)
 {
 	struct vring_used_elem *e;
 	uint8_t *b;
@@ -150,7 +153,7 @@ TEST_F(net, received_frame_is_exact)
 }
 
 /* Defect 3: foreign unicast that agrees up to the zero byte. */
-TEST_F(net, mac_with_a_zero_byte)
+TEST_F_TIMEOUT(net, mac_with_a_zero_byte, LONG)
 {
 	uint8_t off = 0;
 
@@ -167,7 +170,7 @@ TEST_F(net, mac_with_a_zero_byte)
 }
 
 /* Defect 4: every command has an answer of its own, and the queue goes on. */
-TEST_F(net, control_commands_answered_each)
+TEST_F_TIMEOUT(net, control_commands_answered_each, LONG)
 {
 	static uint8_t big[4096];
 	uint8_t on = 1;
@@ -209,7 +212,7 @@ TEST_F(net, control_commands_answered_each)
 	EXPECT_FALSE(client_status(&self->c) & VIRTIO_CONFIG_S_NEEDS_RESET);
 }
 
-TEST_F(net, control_queue_numbers)
+TEST_F_TIMEOUT(net, control_queue_numbers, LONG)
 {
 	uint16_t pairs[] = { 0, 1, 2, 3, 0xffff };
 	int want[] = { VIRTIO_NET_ERR, VIRTIO_NET_OK, VIRTIO_NET_OK,
@@ -230,7 +233,7 @@ TEST_F(net, control_queue_numbers)
 }
 
 /* A driver that says it wants no call gets none, and still its answer. */
-TEST_F(net, control_no_interrupt)
+TEST_F_TIMEOUT(net, control_no_interrupt, LONG)
 {
 	uint8_t on = 1;
 	uint64_t n;
@@ -243,7 +246,7 @@ TEST_F(net, control_no_interrupt)
 }
 
 /* Defect 5: an empty receive ring must not hold up what the guest sends. */
-TEST_F(net, no_receive_buffers)
+TEST_F_TIMEOUT(net, no_receive_buffers, LONG)
 {
 	uint8_t buf[2048];
 	int i;
@@ -260,13 +263,11 @@ TEST_F(net, no_receive_buffers)
 	for (i = 0; i < 32; i++)
 		rx_put(&self->q[RXQ], i, i % 16, 2000);
 	nq_kick(&self->q[RXQ]);
-	for (i = 0; i < 5000 && nq_wait(&self->q[RXQ], 1) < 32; i++)
-		;
-	EXPECT_EQ(32, nq_wait(&self->q[RXQ], 1));
+	EXPECT_EQ(32, nq_wait_for(&self->q[RXQ], 32, 5000));
 }
 
 /* Defect 5: large frames whole, or dropped and counted, never cut. */
-TEST_F(net, large_frames)
+TEST_F_TIMEOUT(net, large_frames, LONG)
 {
 	uint8_t *b;
 	int i;
@@ -292,7 +293,7 @@ TEST_F(net, large_frames)
 }
 
 /* MRG_RXBUF: one frame over as many small buffers as it needs, number told. */
-TEST_F(net, merged_buffers)
+TEST_F_TIMEOUT(net, merged_buffers, LONG)
 {
 	int i, n, sum = 0;
 
@@ -302,9 +303,7 @@ TEST_F(net, merged_buffers)
 		rx_put(&self->q[RXQ], i, i, 1024);
 	nq_kick(&self->q[RXQ]);
 	ASSERT_EQ(0, wire_send(self->wire, mac, 0, 4000));
-	for (i = 0; i < 500 && nq_wait(&self->q[RXQ], 1) < 4; i++)
-		;
-	n = nq_wait(&self->q[RXQ], 1);
+	n = nq_wait_for(&self->q[RXQ], 4, 5000);
 	EXPECT_EQ(4, n);
 	for (i = 0; i < n; i++)
 		sum += nq_next(&self->q[RXQ])->len;
@@ -313,7 +312,7 @@ TEST_F(net, merged_buffers)
 }
 
 /* Frames that are none: dropped as malformed, chain returned, queue goes on. */
-TEST_F(net, bad_frames_are_dropped)
+TEST_F_TIMEOUT(net, bad_frames_are_dropped, LONG)
 {
 	static const int len[] = { 1, HLEN - 1, HLEN, HLEN + 13, HLEN + 70000 };
 	struct virtio_net_hdr_v1 *h;
@@ -362,7 +361,7 @@ static int config(int fd, bool set, uint32_t off, uint32_t len, void *buf)
 }
 
 /* Defects 10 and 11: config space is the device's, a reset undoes the guest. */
-TEST_F(net, reset_undoes_what_the_driver_set)
+TEST_F_TIMEOUT(net, reset_undoes_what_the_driver_set, LONG)
 {
 	uint8_t other[6] = { 0x52, 0, 0, 0, 0, 7 }, got[6], off = 0;
 
@@ -390,7 +389,7 @@ TEST_F(net, reset_undoes_what_the_driver_set)
 }
 
 /* I14: all of the space, at its edges and beyond. */
-TEST_F(net, config_bounds)
+TEST_F_TIMEOUT(net, config_bounds, LONG)
 {
 	uint32_t size = 0;
 	uint8_t b[8];
@@ -406,7 +405,7 @@ TEST_F(net, config_bounds)
 }
 
 /* I15 and the groups: data, control, rings of the data queues. */
-TEST_F(net, groups)
+TEST_F_TIMEOUT(net, groups, LONG)
 {
 	struct vhost_vring_state s = { .index = RXQ };
 	uint64_t f = 0;
@@ -450,7 +449,7 @@ TEST_F(net, groups)
  * Rings in an address space of their own, at addresses where the data's has
  * something else; the control queue in a third.
  */
-TEST_F(net, rings_in_their_own_address_space)
+TEST_F_TIMEOUT(net, rings_in_their_own_address_space, LONG)
 {
 	struct vhost_vring_state s = { .index = 2, .num = 1 };
 	uint8_t *decoy, on = 1, buf[2048];
@@ -490,8 +489,9 @@ TEST_F(net, rings_in_their_own_address_space)
 	EXPECT_EQ(60, wire_recv(self->wire, buf, sizeof(buf), 5000));
 	EXPECT_EQ(VIRTIO_NET_OK, nq_ctrl(&self->q[CTRLQ], VIRTIO_NET_CTRL_RX,
 					 VIRTIO_NET_CTRL_RX_PROMISC, &on, 1));
-	for (i = 0; i < NQ_DATA; i++)
-		ASSERT_EQ(0, decoy[i]);
+	for (i = 0; i < NQ_DATA && !decoy[i]; i++)
+		;
+	EXPECT_EQ(NQ_DATA, i);
 	/* A buffer where the rings' space has one, too: it is the data's. */
 	nq_put(&self->q[RXQ], 1, (size_t[]){ 0x3000 }, (int[]){ -2000 }, 1);
 	nq_kick(&self->q[RXQ]);
@@ -505,7 +505,7 @@ TEST_F(net, rings_in_their_own_address_space)
 }
 
 /* Unmapping the rings' space under traffic stops the device from using them. */
-TEST_F(net, rings_unmapped_while_running)
+TEST_F_TIMEOUT(net, rings_unmapped_while_running, LONG)
 {
 	struct vhost_vring_state s = { .index = 2, .num = 1 };
 	struct vhost_msg_v2 gone = {
@@ -549,7 +549,7 @@ TEST_F(net, rings_unmapped_while_running)
 }
 
 /* L26: suspend under traffic; kicks are kept; twice is once. */
-TEST_F(net, suspend_under_traffic)
+TEST_F_TIMEOUT(net, suspend_under_traffic, LONG)
 {
 	uint16_t before;
 	int i;
@@ -574,9 +574,7 @@ TEST_F(net, suspend_under_traffic)
 	ASSERT_EQ(0, ioctl(self->c.fd, VHOST_VDPA_RESUME));
 	EXPECT_EQ(0, ioctl(self->c.fd, VHOST_VDPA_RESUME));
 	EXPECT_EQ(1, nq_wait(&self->q[TXQ], 5000));
-	for (i = 0; i < 5000 && nq_wait(&self->q[RXQ], 1) < 10; i++)
-		;
-	EXPECT_LE(10, nq_wait(&self->q[RXQ], 1));
+	EXPECT_LE(10, nq_wait_for(&self->q[RXQ], 10, 5000));
 	/* A reset while frames are on their way. */
 	for (i = 0; i < 50; i++)
 		wire_send(self->wire, mac, 0, 100);
@@ -588,7 +586,7 @@ TEST_F(net, suspend_under_traffic)
 }
 
 /* Traffic on, close in the middle, open again: nothing is left of the first. */
-TEST_F(net, closed_under_traffic)
+TEST_F_TIMEOUT(net, closed_under_traffic, LONG)
 {
 	int i, k;
 
@@ -613,7 +611,7 @@ static void *bell(struct client *c, uint16_t idx, int prot, int flags,
 }
 
 /* I16: what is no doorbell can't be mapped. */
-TEST_F(net, doorbell_bad_maps)
+TEST_F_TIMEOUT(net, doorbell_bad_maps, LONG)
 {
 	struct client *c = &self->c;
 
@@ -628,7 +626,7 @@ TEST_F(net, doorbell_bad_maps)
 }
 
 /* A kick that is one store. */
-TEST_F(net, doorbell_kicks)
+TEST_F_TIMEOUT(net, doorbell_kicks, LONG)
 {
 	volatile uint16_t *db;
 	uint8_t buf[2048];
@@ -657,7 +655,7 @@ TEST_F(net, doorbell_kicks)
 }
 
 /* A page holds its device as an open file does, and outlives a storm. */
-TEST_F(net, doorbell_held_over_delete)
+TEST_F_TIMEOUT(net, doorbell_held_over_delete, LONG)
 {
 	volatile uint16_t *db;
 	int i;
@@ -685,7 +683,7 @@ TEST_F(net, doorbell_held_over_delete)
 }
 
 /* Nothing mapped is nothing touched; the first error says where. */
-TEST_F(net, nothing_mapped)
+TEST_F_TIMEOUT(net, nothing_mapped, LONG)
 {
 	ASSERT_EQ(0, client_features(&self->c, PLAIN));
 	ASSERT_EQ(0, nq_setup(&self->q[RXQ], &self->c, RXQ, CLIENT_IOVA));
@@ -701,7 +699,7 @@ TEST_F(net, nothing_mapped)
  * A queue that breaks says so: NEEDS_RESET and a configuration interrupt. The
  * others of the device go on, and a reset mends it.
  */
-TEST_F(net, needs_reset)
+TEST_F_TIMEOUT(net, needs_reset, LONG)
 {
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -750,7 +748,7 @@ static long pinned_kb(void)
 }
 
 /* E01: pins are the owner's, and end with the last holder of the node. */
-TEST_F(net, pins_when_another_process_closes)
+TEST_F_TIMEOUT(net, pins_when_another_process_closes, LONG)
 {
 	long before = pinned_kb();
 	int go[2], i;
@@ -779,7 +777,7 @@ TEST_F(net, pins_when_another_process_closes)
 }
 
 /* The position outlives a reset, in packed layout too. */
-TEST_F(net, packed_base_outlives_a_reset)
+TEST_F_TIMEOUT(net, packed_base_outlives_a_reset, LONG)
 {
 	struct vhost_vring_state s = { .index = RXQ };
 
@@ -798,7 +796,7 @@ TEST_F(net, packed_base_outlives_a_reset)
 }
 
 /* Config interrupt and generation: a link change arrives. */
-TEST_F(net, config_interrupt)
+TEST_F_TIMEOUT(net, config_interrupt, LONG)
 {
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	struct pollfd p = { .fd = fd, .events = POLLIN };

@@ -21,6 +21,9 @@
 #include "kselftest.h"
 #include "kselftest_harness.h"
 
+/* Seconds for one test: a device is made each time, on a slow kernel. */
+#define LONG	120
+
 #define MGMT	"trivio_net"
 #define DEV	"tvnl0"
 
@@ -164,7 +167,7 @@ static void new_dev(struct req *r, int family, const char *name)
 	put_str(r, VDPA_ATTR_MGMTDEV_DEV_NAME, MGMT);
 }
 
-TEST_F(nl, missing_attributes)
+TEST_F_TIMEOUT(nl, missing_attributes, LONG)
 {
 	struct req r;
 
@@ -179,7 +182,7 @@ TEST_F(nl, missing_attributes)
 	EXPECT_EQ(-EINVAL, ask(self->fd, &r, self->text, sizeof(self->text)));
 }
 
-TEST_F(nl, names)
+TEST_F_TIMEOUT(nl, names, LONG)
 {
 	static char name[4097];
 	static const struct {
@@ -213,7 +216,7 @@ TEST_F(nl, names)
 	EXPECT_EQ(-EINVAL, ask(self->fd, &r, self->text, sizeof(self->text)));
 }
 
-TEST_F(nl, sizes_of_attributes)
+TEST_F_TIMEOUT(nl, sizes_of_attributes, LONG)
 {
 	uint8_t mac[8] = { 2, 0, 0, 0, 0, 1 };
 	struct req r;
@@ -232,7 +235,7 @@ TEST_F(nl, sizes_of_attributes)
 	EXPECT_GT(0, ask(self->fd, &r, self->text, sizeof(self->text)));
 }
 
-TEST_F(nl, values)
+TEST_F_TIMEOUT(nl, values, LONG)
 {
 	static const uint16_t mtu[] = { 0, 1, 67 };
 	static const uint16_t vqp[] = { 0, 65, 65535 };
@@ -284,7 +287,7 @@ TEST_F(nl, values)
 }
 
 /* Refused with the device there, too: set, statistics. */
-TEST_F(nl, a_device_that_lives)
+TEST_F_TIMEOUT(nl, a_device_that_lives, LONG)
 {
 	uint8_t mac[6] = { 2, 0, 0, 0, 0, 2 }, multicast[6] = { 1 };
 	uint32_t queue[] = { 3, 4095, 70000 };
@@ -366,7 +369,7 @@ TEST_F_TIMEOUT(nl, creation_failing_at_each_step, 600)
 	EXPECT_EQ(0, system("echo 1 >/sys/bus/vdpa/drivers_autoprobe"));
 }
 
-TEST_F(nl, without_privilege)
+TEST_F_TIMEOUT(nl, without_privilege, LONG)
 {
 	int status;
 	pid_t pid;

@@ -125,6 +125,16 @@ int nq_wait(struct nq *q, int ms)
 	return n;
 }
 
+/* As nq_wait(), but for @want of them: @ms is for all. */
+int nq_wait_for(struct nq *q, int want, int ms)
+{
+	int n;
+
+	while ((n = nq_wait(q, 1)) < want && ms-- > 0)
+		usleep(1000);
+	return n;
+}
+
 struct vring_used_elem *nq_next(struct nq *q)
 {
 	return &nq_used(q)->ring[q->used++ % NQ_NUM];

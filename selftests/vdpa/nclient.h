@@ -44,6 +44,7 @@ void nq_put(struct nq *q, uint16_t head, const size_t *off, const int *len,
 	    int n);
 void nq_kick(struct nq *q);
 int nq_wait(struct nq *q, int ms);
+int nq_wait_for(struct nq *q, int want, int ms);
 struct vring_used_elem *nq_next(struct nq *q);
 
 /* One command; the answer, or a negative errno if none came. */
