@@ -144,6 +144,19 @@ module_unload()
 	rmmod trivio_vdpa
 }
 
+# reach ADDRESS: five pings are answered. Before that ARP has its time: the link is only
+# just up, or the other end is slow, and ping gives up when no address is found.
+reach()
+{
+	local end=$((SECONDS + 60))
+
+	until ping -q -c 1 -W 2 "$1" >/dev/null; do
+		[ $SECONDS -lt $end ] || break
+		sleep 0.5
+	done
+	ping -c 5 -i 0.2 -w 60 "$1"
+}
+
 TRIVIO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/tools/trivio/trivio
 
 # qstat DEVICE QUEUE COUNTER: a counter of a queue; of all of them with "-".

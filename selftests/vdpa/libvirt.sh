@@ -12,40 +12,24 @@ INNER=$(dirname "$0")/../../tools/lab/inner
 	echo "1..0 # SKIP inner guests only run in the laboratory"
 	exit 4
 }
+# shellcheck source=selftests/lib/libvirt.sh
+. "$(dirname "$0")/../lib/libvirt.sh"
 modprobe -q -r vhost_vdpa
 modprobe vhost_vdpa max_iotlb_entries=65536
 test_need libvirtd virsh ip ping jq
 DIR=/run/inner/lv
-daemon=
 
 end()
 {
-	virsh -q destroy lv
-	[ -z "$daemon" ] || kill "$daemon"
-	wait "$daemon"
+	v destroy lv
+	libvirt_stop
 	vdpa_clean tv0
 } >/dev/null 2>&1
 trap end EXIT
 
-daemon_start()
+v()
 {
-	mkdir -p /etc/libvirt /var/log/libvirt/qemu /var/lib/libvirt/qemu &&
-	cat >/etc/libvirt/qemu.conf <<-END || return 1
-		user = "root"
-		group = "root"
-		security_driver = "none"
-		namespaces = []
-		cgroup_controllers = []
-		remember_owner = 0
-	END
-	libvirtd >/tmp/libvirtd.log 2>&1 &
-	daemon=$!
-	for _ in $(seq 100); do
-		virsh -q list >/dev/null 2>&1 && return 0
-		sleep 0.3
-	done
-	tail -n 5 /tmp/libvirtd.log
-	return 1
+	timeout 300 virsh -q -c qemu:///system "$@"
 }
 
 interface_xml()
@@ -106,11 +90,11 @@ domain_start()
 {
 	rm -rf "$DIR"
 	mkdir -p "$DIR"
-	inner_kvm && domain_xml >/tmp/lv.xml && virsh create /tmp/lv.xml || {
-		tail -n 5 /tmp/libvirtd.log /var/log/libvirt/qemu/lv.log
+	inner_kvm && domain_xml >/tmp/lv.xml && v create /tmp/lv.xml || {
+		tail -n 5 /run/libvirtd.log /var/log/libvirt/qemu/lv.log
 		return 1
 	}
-	pgrep -f "guest=lv," | head -n 1 >"$DIR/pid"
+	cp /run/libvirt/qemu/lv.pid "$DIR/pid"
 	"$INNER" wait lv 200
 }
 
@@ -118,7 +102,7 @@ up()
 {
 	"$INNER" exec lv "ip link set $1 up && ip addr replace 10.80.0.2/24 dev $1" &&
 	ip link set tv0 up && ip addr replace 10.80.0.1/24 dev tv0 &&
-	ping -c 5 -i 0.3 -w 60 10.80.0.2
+	reach 10.80.0.2
 }
 
 counted()
@@ -129,9 +113,9 @@ counted()
 
 unplug()
 {
-	interface_xml >/tmp/if.xml && virsh detach-device lv /tmp/if.xml --live || return 1
+	interface_xml >/tmp/if.xml && v detach-device lv /tmp/if.xml --live || return 1
 	for _ in $(seq 60); do
-		virsh dumpxml lv | grep -q "type='vdpa'" || return 0
+		v dumpxml lv | grep -q "type='vdpa'" || return 0
 		sleep 0.5
 	done
 	return 1
@@ -139,7 +123,7 @@ unplug()
 
 plug()
 {
-	virsh attach-device lv /tmp/if.xml --live || return 1
+	v attach-device lv /tmp/if.xml --live || return 1
 	for _ in $(seq 60); do
 		"$INNER" exec lv test -e /sys/class/net/eth1 ||
 			"$INNER" exec lv test -e /sys/class/net/eth0 && return 0
@@ -153,7 +137,7 @@ plugged_up()
 	up "$("$INNER" exec lv 'ls /sys/class/net | grep eth')"
 }
 
-check "libvirtd runs" daemon_start
+check "libvirtd runs" libvirt_start
 check "a device for it" vdpa_new tv0 net vhost_vdpa
 check "the domain starts" domain_start
 check "ping through it" up eth0
@@ -163,7 +147,7 @@ check "unplugged while it runs" unplug
 check "nobody holds the node" sh -c "exec 3<>$(vdpa_node tv0)"
 check "plugged in again" plug
 check "ping through it again" plugged_up
-check "the domain ends" virsh destroy lv
+check "the domain ends" v destroy lv
 check "the device goes" timeout 60 vdpa dev del tv0
 
 test_end

@@ -11,7 +11,7 @@ PACKAGES_GUEST=(iperf3 iputils-ping ethtool fio pciutils)
 PACKAGES_KERNEL_BUILD=(build-essential bc flex bison libelf-dev libssl-dev kmod cpio)
 # what tests and measurements drive: the real clients, and tools that look in
 # (libvirt without its -system package: nothing starts on this machine)
-PACKAGES_CHECK=(socat mdevctl libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients dpdk
+PACKAGES_CHECK=(socat mdevctl libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients dpdk dpdk-dev
 		trace-cmd linux-perf tcpdump uuid-runtime valgrind xfsprogs)
 # a vhost-user backend (testpmd) for the demonstration
 PACKAGES_DEMO=(dpdk-dev)
