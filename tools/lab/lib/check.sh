@@ -24,6 +24,31 @@ check_left_out()
 	esac
 }
 
+# check_emit FOLDER TARGET [MAKE-OPTIONS]: FOLDER:PROGRAM lines from its Makefile.
+check_emit()
+{
+	local dir=$1 target=$2
+	shift 2
+
+	make -s --no-print-directory -C "$BUILD_DIR/selftests/$dir" \
+		OUTPUT="$BUILD_DIR/selftests/$dir" COLLECTION="$dir" "$@" "$target" \
+		2>/dev/null | grep "^$dir:"
+}
+
+# Those that are no part of the check.
+check_extended()
+{
+	# shellcheck disable=SC2016	# for make
+	check_emit "$1" emit_extended --eval 'emit_extended: ; @printf "$(COLLECTION):%s\n" \
+		$(notdir $(TEST_PROGS_EXTENDED) $(TEST_GEN_PROGS_EXTENDED))' | grep -v ':$'
+}
+
+# They run if --only names the program, not just its folder.
+check_only_extended()
+{
+	[ -n "$OPT_ONLY" ] && ! grep -qE -- "$OPT_ONLY" <<<"$1:-"
+}
+
 # Sets CHECK_TESTS to FOLDER:PROGRAM lines, those that --only picks.
 check_collect()
 {
@@ -32,10 +57,9 @@ check_collect()
 	mapfile -t CHECK_TESTS < <(
 		for dir in "$BUILD_DIR"/selftests/*/Makefile; do
 			dir=$(basename "$(dirname "$dir")")
-			make -s --no-print-directory -C "$BUILD_DIR/selftests/$dir" \
-				OUTPUT="$BUILD_DIR/selftests/$dir" COLLECTION="$dir" emit_tests \
-				2>/dev/null | grep "^$dir:" ||
-				warn "selftests/$dir: its Makefile names no tests (emit_tests of lib.mk)" 
+			check_emit "$dir" emit_tests || check_extended "$dir" >/dev/null ||
+				warn "selftests/$dir: its Makefile names no tests (emit_tests of lib.mk)"
+			! check_only_extended "$dir" || check_extended "$dir"
 		done | grep -E -- "${OPT_ONLY:-.}")
 	[ ${#CHECK_TESTS[@]} -gt 0 ] || die "no test matches '${OPT_ONLY:-}'"
 }
