@@ -3,12 +3,22 @@
 # libvirt in the laboratory, whose root file system forgets everything: no systemd, no
 # D-Bus, no users of its own. On a real host none of this is needed.
 
+# libvirtd looks for the user and the group that its package would have made before it reads
+# who is to run QEMU.
+libvirt_user()
+{
+	getent group libvirt-qemu >/dev/null || echo 'libvirt-qemu:x:64055:' >>/etc/group
+	getent passwd libvirt-qemu >/dev/null ||
+		echo 'libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin' >>/etc/passwd
+}
+
 # libvirt_start: libvirtd in the background, until virsh gets an answer.
 libvirt_start()
 {
 	local i
 
 	mkdir -p /etc/libvirt /run/libvirt /var/lib/libvirt/boot /var/log/libvirt/qemu || return 1
+	libvirt_user
 	cat >/etc/libvirt/qemu.conf <<-END
 		user = "root"
 		group = "root"
