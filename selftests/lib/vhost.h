@@ -298,6 +298,7 @@ int vh_tap_queue(const struct vh_tap *t, unsigned int flags,
 void vh_tap_close(struct vh_tap *t);
 int vh_link(const char *name, bool up);
 int vh_sock_open(const char *name, bool vnet_hdr);
+int vh_sock_proto(const char *name, unsigned int proto, bool vnet_hdr);
 void vh_frame_fill(uint8_t *f, unsigned int len, uint64_t seq);
 int vh_frame_check(const uint8_t *f, unsigned int len, uint64_t *seq);
 unsigned int vh_shape_len(const struct vh_shape *s, uint64_t seq);

@@ -93,12 +93,15 @@ int vh_tap_queue(const struct vh_tap *t, unsigned int flags,
 	return fd;
 }
 
-/* vh_sock_open - a packet socket for our ethertype and GSO test frames */
-int vh_sock_open(const char *name, bool vnet_hdr)
+/*
+ * vh_sock_proto - a packet socket that hears @proto (0: nothing, it only sends)
+ * on interface @name, or on all of them if that is NULL
+ */
+int vh_sock_proto(const char *name, unsigned int proto, bool vnet_hdr)
 {
 	struct sockaddr_ll sa = {
-		.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
-		.sll_ifindex = if_nametoindex(name),
+		.sll_family = AF_PACKET, .sll_protocol = htons(proto),
+		.sll_ifindex = name ? if_nametoindex(name) : 0,
 	};
 	int s, one = 1, big = 32 << 20;
 
@@ -113,8 +116,14 @@ int vh_sock_open(const char *name, bool vnet_hdr)
 				   sizeof(one)) < 0)
 		return vh_fail(-errno, "PACKET_VNET_HDR");
 	if (bind(s, (void *)&sa, sizeof(sa)) < 0)
-		return vh_fail(-errno, "bind to %s", name);
+		return vh_fail(-errno, "bind to %s", name ?: "all");
 	return s;
+}
+
+/* vh_sock_open - a packet socket for our ethertype and GSO test frames */
+int vh_sock_open(const char *name, bool vnet_hdr)
+{
+	return vh_sock_proto(name, ETH_P_ALL, vnet_hdr);
 }
 
 /* vh_tap_open - a fresh tap, up, and a socket on it */

@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 
 #include "kselftest.h"
@@ -51,7 +52,9 @@ struct soak {
 	uint64_t rng;
 	struct drops sum;
 	uint64_t tap_drops;	/* of taps, all that were ever made */
+	uint64_t refused;	/* what a full tap said while sending */
 	uint64_t sock_drops;
+	int sock;		/* hears what comes out of every tap */
 	unsigned int kills, stops, deletes, floods, unloads;
 	char device[64];
 };
@@ -167,25 +170,40 @@ static int device_find(struct soak *s)
 	return 0;
 }
 
+/* What the tap counts as dropped; /sys would show another namespace's. */
 static uint64_t tap_dropped(const struct vh_tap *t)
 {
-	char path[96], text[32] = "0";
-	int fd;
+	unsigned long long n[12];
+	uint64_t drops = 0;
+	char line[512], *p;
+	FILE *f = fopen("/proc/self/net/dev", "r");
 
-	snprintf(path, sizeof(path), "/sys/class/net/%s/statistics/tx_dropped",
-		 t->name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		if (read(fd, text, sizeof(text) - 1) < 0)
-			text[0] = '0';
-		close(fd);
+	while (f && fgets(line, sizeof(line), f)) {
+		p = strchr(line, ':');
+		if (!p)
+			continue;
+		*p = 0;
+		if (strcmp(line + strspn(line, " "), t->name))
+			continue;
+		/* Eight columns of what came, then bytes, packets, errors. */
+		if (sscanf(p + 1, "%llu %llu %llu %llu %llu %llu %llu %llu %llu %llu %llu %llu",
+			   &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6],
+			   &n[7], &n[8], &n[9], &n[10], &n[11]) == 12)
+			drops = n[11];
 	}
-	return strtoull(text, NULL, 10);
+	if (f)
+		fclose(f);
+	return drops;
 }
 
 /* ---- traffic of this side ---- */
 
-static void take_in(struct soak *s, struct vh_tap *t)
+/*
+ * What comes out of a tap is heard by one socket that belongs to none of them.
+ * A socket that is bound to a tap hears nothing from the moment the tap goes
+ * down, while tun takes frames until it is gone.
+ */
+static void take_in(struct soak *s)
 {
 	static uint8_t f[2048];
 	struct sk_books *b = s->w.b;
@@ -194,7 +212,7 @@ static void take_in(struct soak *s, struct vh_tap *t)
 	int i, ok;
 
 	for (i = 0; i < 256; i++) {
-		n = recv(t->sock, f, sizeof(f), MSG_DONTWAIT);
+		n = recv(s->sock, f, sizeof(f), MSG_DONTWAIT);
 		if (n <= 0)
 			return;
 		ok = vh_frame_check(f, n, &seq);
@@ -219,8 +237,12 @@ static bool send_one(struct soak *s, struct vh_tap *t)
 	if (b->rx_next >= SK_SEQS)
 		return false;
 	vh_frame_fill(f, len, b->rx_next);
-	if (send(t->sock, f, len, MSG_DONTWAIT) != (ssize_t)len)
-		return false;
+	if (send(t->sock, f, len, MSG_DONTWAIT) != (ssize_t)len) {
+		/* The tap took it, dropped it and should count it. */
+		if (errno != ENOBUFS)
+			return false;
+		s->refused++;
+	}
 	b->rx_next++;
 	b->rx_sent++;
 	return true;
@@ -229,12 +251,7 @@ static bool send_one(struct soak *s, struct vh_tap *t)
 /* What is neither delivered nor counted yet waits in a tap. */
 static int64_t rx_waiting(struct soak *s, const struct drops *now)
 {
-	uint64_t taps = s->tap_drops;
-	unsigned int i;
-
-	for (i = 0; i < 2; i++)
-		taps += tap_dropped(&s->w.tap[i]);
-	return s->w.b->rx_sent - s->w.b->rx_got - now->rx - taps;
+	return s->w.b->rx_sent - s->w.b->rx_got - now->rx - s->refused;
 }
 
 /* Both sides for @ms. */
@@ -245,8 +262,7 @@ static void run(struct soak *s, unsigned int ms, bool send)
 	unsigned int i;
 
 	while (now_ms() < end) {
-		take_in(s, &s->w.tap[0]);
-		take_in(s, &s->w.tap[1]);
+		take_in(s);
 		for (i = 0; send && i < 32 && rx_waiting(s, &none) < RX_AHEAD;
 		     i++)
 			if (!send_one(s, &s->w.tap[rnd(s, 2)]))
@@ -275,6 +291,16 @@ static int owner_start(struct soak *s)
 	return device_find(s);
 }
 
+/* Frames that found the socket's buffer full. */
+static void sock_lost(struct soak *s)
+{
+	struct tpacket_stats st = { 0 };
+	socklen_t len = sizeof(st);
+
+	if (!getsockopt(s->sock, SOL_PACKET, PACKET_STATISTICS, &st, &len))
+		s->sock_drops += st.tp_drops;
+}
+
 /* The owner dies; its device is asked once more, and closed. */
 static int owner_end(struct soak *s)
 {
@@ -292,21 +318,22 @@ static int owner_end(struct soak *s)
 			       WEXITSTATUS(status));
 	r = count(s, &s->sum, true);
 	close(s->w.fd);
+	sock_lost(s);
+	/* What is lost is under way no more. */
+	s->w.b->tx_lost = s->sum.tx + s->sock_drops;
 	return r;
 }
 
+/* A tap, and a socket that only sends into it. */
 static int tap_new(struct soak *s, unsigned int k)
 {
-	return vh_tap_open(&s->w.tap[k], 0, 12);
-}
+	struct vh_tap *t = &s->w.tap[k];
+	int r = vh_tap_open(t, VH_TAP_NOSOCK, 12);
 
-static void sock_lost(struct soak *s, struct vh_tap *t)
-{
-	struct tpacket_stats st = { 0 };
-	socklen_t len = sizeof(st);
-
-	if (!getsockopt(t->sock, SOL_PACKET, PACKET_STATISTICS, &st, &len))
-		s->sock_drops += st.tp_drops;
+	if (r)
+		return r;
+	t->sock = vh_sock_proto(t->name, 0, false);
+	return t->sock < 0 ? t->sock : 0;
 }
 
 /*
@@ -337,10 +364,7 @@ static int tap_delete(struct soak *s)
 	if (system(cmd))
 		return vh_fail(-EIO, "%s", cmd);
 	run(s, 100, false);
-	take_in(s, &s->w.tap[k]);
-	sock_lost(s, &s->w.tap[k]);
 	r = owner_end(s);
-	take_in(s, &s->w.tap[k]);
 	vh_tap_close(&s->w.tap[k]);
 	s->deletes++;
 	r = r ?: tap_new(s, k);
@@ -405,8 +429,6 @@ static int settle(struct soak *s)
 	run(s, 500, false);
 	r = owner_end(s);
 	s->tap_drops += tap_dropped(&s->w.tap[0]) + tap_dropped(&s->w.tap[1]);
-	sock_lost(s, &s->w.tap[0]);
-	sock_lost(s, &s->w.tap[1]);
 	return r;
 }
 
@@ -419,11 +441,12 @@ static void say(struct soak *s)
 		       s->kills, s->stops, s->deletes, s->floods, s->unloads,
 		       (unsigned long long)b->swaps,
 		       (unsigned long long)b->tables);
-	ksft_print_msg("transmit: %llu sent, %llu arrived, %llu twice, %llu counted as dropped\n",
+	ksft_print_msg("transmit: %llu sent, %llu arrived, %llu twice, %llu dropped by the device, %llu by the socket\n",
 		       (unsigned long long)b->tx_next,
 		       (unsigned long long)b->tx_got,
 		       (unsigned long long)b->tx_twice,
-		       (unsigned long long)s->sum.tx);
+		       (unsigned long long)s->sum.tx,
+		       (unsigned long long)s->sock_drops);
 	ksft_print_msg("receive: %llu sent, %llu delivered, %llu twice, %llu dropped by the device, %llu by taps\n",
 		       (unsigned long long)b->rx_sent,
 		       (unsigned long long)b->rx_got,
@@ -458,6 +481,9 @@ static int soak(struct soak *s, unsigned int seconds)
 	uint64_t end = now_ms() + seconds * 1000ULL;
 	int r;
 
+	s->sock = vh_sock_proto(NULL, ETH_P_ALL, false);
+	if (s->sock < 0)
+		return s->sock;
 	r = tap_new(s, 0) ?: tap_new(s, 1) ?: owner_start(s);
 	while (!r && now_ms() < end) {
 		run(s, 50 + rnd(s, 350), true);

@@ -52,6 +52,7 @@ struct sk_guest {
  * @tx_next: number of the next frame out
  * @tx_got: numbers that arrived behind the tap
  * @tx_twice: and came again
+ * @tx_lost: and never will: what was counted as dropped when an owner ended
  * @rx_next: number of the next frame in; in @rx_sent were taken by the tap
  * @rx_got: numbers that came out of the ring
  * @bad: frames whose content was not theirs
@@ -62,6 +63,7 @@ struct sk_books {
 	uint64_t tx_next;
 	uint64_t tx_got;
 	uint64_t tx_twice;
+	uint64_t tx_lost;
 	uint64_t rx_next;
 	uint64_t rx_sent;
 	uint64_t rx_got;

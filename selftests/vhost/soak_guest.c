@@ -113,7 +113,7 @@ static unsigned int send_some(void)
 			  __atomic_load_n(&r->used.idx, __ATOMIC_ACQUIRE)) <
 	       SK_RING && n < 64 &&
 	       b->tx_next - __atomic_load_n(&b->tx_got, __ATOMIC_RELAXED) <
-	       AHEAD && b->tx_next < SK_SEQS) {
+	       AHEAD + b->tx_lost && b->tx_next < SK_SEQS) {
 		uint64_t seq = b->tx_next;
 		unsigned int len = length(seq);
 
