@@ -71,7 +71,7 @@ job_write()
 		echo "export LAB_DEBUG=${OPT_DEBUG_KERNEL:-0} LAB_JSON=${OPT_JSON:-0}"
 		echo "export LAB_GUEST_DIR=$GUEST_DIR LAB_SLOW=$(lab_slowness)"
 		echo "export KSFT_DIR=$KSFT_DIR KHDR_INCLUDES='-isystem $UAPI_DIR'"
-		echo "export TRIVIO_LAB=1"
+		echo "export TRIVIO_LAB=1 TRIVIO_SIM=${SIM_DIR:-}"
 	} >>"$dir/job"
 	echo "$JOB_NONCE" >"$dir/nonce"
 }
