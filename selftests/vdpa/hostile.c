@@ -121,7 +121,7 @@ TEST_F_TIMEOUT(dev, nothing_mapped_is_nothing_touched, LONG)
 	EXPECT_EQ(0, client_wait(&self->c, 300));
 }
 
-TEST_F_TIMEOUT(dev, bounds_of_the_disk, LONG)
+TEST_F_TIMEOUT(dev, R29_bounds_of_the_disk, LONG)
 {
 	static const struct {
 		uint64_t sector;
@@ -162,7 +162,7 @@ TEST_F_TIMEOUT(dev, bounds_of_the_disk, LONG)
 	EXPECT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_FLUSH, 0, 0, 0, NULL));
 }
 
-TEST_F_TIMEOUT(dev, ranges, LONG)
+TEST_F_TIMEOUT(dev, R29_ranges, LONG)
 {
 	struct virtio_blk_discard_write_zeroes *r =
 		(void *)(self->c.mem + OFF_DATA + 0x1000);
@@ -282,7 +282,7 @@ TEST_F_TIMEOUT(dev, map_fault, LONG)
 }
 
 /* A header in pieces is legal; a chain without room for a status is not. */
-TEST_F_TIMEOUT(dev, layout_of_a_request, LONG)
+TEST_F_TIMEOUT(dev, R29_layout_of_a_request, LONG)
 {
 	size_t off[] = { OFF_DATA, OFF_DATA + 7, OFF_DATA + 0x1000,
 			 OFF_DATA + 64 };
@@ -326,7 +326,7 @@ TEST_F_TIMEOUT(dev, error_in_a_batch, LONG)
 	EXPECT_EQ(VIRTIO_BLK_S_OK, self->c.mem[OFF_DATA + 65]);
 }
 
-TEST_F_TIMEOUT(dev, avail_index_jump, LONG)
+TEST_F_TIMEOUT(dev, R17_avail_index_jump, LONG)
 {
 	ASSERT_EQ(0, client_start(&self->c));
 	client_avail(&self->c)->idx = CLIENT_NUM + 1;
@@ -340,7 +340,7 @@ TEST_F_TIMEOUT(dev, avail_index_jump, LONG)
 	EXPECT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_IN, 0, 0, 512, NULL));
 }
 
-TEST_F_TIMEOUT(dev, read_only_memory_is_not_written, LONG)
+TEST_F_TIMEOUT(dev, R23_read_only_memory_is_not_written, LONG)
 {
 	uint8_t *ro = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -376,7 +376,7 @@ TEST_F_TIMEOUT(dev, unmapped_while_running, LONG)
 	EXPECT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_IN, 0, 0, 512, NULL));
 }
 
-TEST_F_TIMEOUT(dev, status_out_of_order, LONG)
+TEST_F_TIMEOUT(dev, I13_status_out_of_order, LONG)
 {
 	/* DRIVER_OK without FEATURES_OK is not taken. */
 	ASSERT_EQ(0, client_set_status(&self->c, VIRTIO_CONFIG_S_ACKNOWLEDGE |
@@ -412,7 +412,7 @@ static int config_get(int fd, uint32_t off, uint32_t len, void *buf)
 	return err;
 }
 
-TEST_F_TIMEOUT(dev, config_space, LONG)
+TEST_F_TIMEOUT(dev, I14_config_space, LONG)
 {
 	struct { struct vhost_vdpa_config c; uint64_t v; } set = {
 		.c = { .off = 0, .len = 8 }, .v = 12345,
@@ -436,7 +436,7 @@ TEST_F_TIMEOUT(dev, config_space, LONG)
 	EXPECT_EQ(SECTORS, capacity);
 }
 
-TEST_F_TIMEOUT(dev, groups_and_address_spaces, LONG)
+TEST_F_TIMEOUT(dev, I15_groups_and_address_spaces, LONG)
 {
 	struct vhost_vring_state s = {};
 	uint32_t ngroups, nas;
@@ -463,7 +463,7 @@ TEST_F_TIMEOUT(dev, groups_and_address_spaces, LONG)
 }
 
 /* What is mapped in another address space is not there for the data group. */
-TEST_F_TIMEOUT(dev, wrong_address_space, LONG)
+TEST_F_TIMEOUT(dev, I15_wrong_address_space, LONG)
 {
 	struct vhost_vring_state s = { .index = 0, .num = 1 };
 
@@ -486,7 +486,7 @@ TEST_F_TIMEOUT(dev, base_outlives_a_reset, LONG)
 	EXPECT_EQ(3, s.num);
 }
 
-TEST_F_TIMEOUT(dev, suspend_and_resume, LONG)
+TEST_F_TIMEOUT(dev, L26_suspend_and_resume, LONG)
 {
 	struct virtio_blk_outhdr *hdr = (void *)(self->c.mem + OFF_DATA);
 	size_t off[] = { OFF_DATA, OFF_DATA + 0x1000, OFF_DATA + 64 };
@@ -505,7 +505,7 @@ TEST_F_TIMEOUT(dev, suspend_and_resume, LONG)
 	EXPECT_EQ(0, ioctl(self->c.fd, VHOST_VDPA_RESUME));
 }
 
-TEST_F_TIMEOUT(dev, memlock_limit, LONG)
+TEST_F_TIMEOUT(dev, E01_memlock_limit, LONG)
 {
 	struct rlimit lim = { 64 << 10, 64 << 10 };
 	long before = pinned_kb();

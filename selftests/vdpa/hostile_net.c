@@ -129,7 +129,7 @@ static void tx_put(struct nq *q, uint16_t head, int page, int len)
 }
 
 /* K02, defect 5: exact length, header whole, nothing behind it touched. */
-TEST_F_TIMEOUT(net, received_frame_is_exact, LONG)
+TEST_F_TIMEOUT(net, K02_received_frame_is_exact, LONG)
 {
 	struct vring_used_elem *e;
 	uint8_t *b;
@@ -170,7 +170,7 @@ TEST_F_TIMEOUT(net, mac_with_a_zero_byte, LONG)
 }
 
 /* Defect 4: every command has an answer of its own, and the queue goes on. */
-TEST_F_TIMEOUT(net, control_commands_answered_each, LONG)
+TEST_F_TIMEOUT(net, R28_control_commands_answered_each, LONG)
 {
 	static uint8_t big[4096];
 	uint8_t on = 1;
@@ -212,7 +212,7 @@ TEST_F_TIMEOUT(net, control_commands_answered_each, LONG)
 	EXPECT_FALSE(client_status(&self->c) & VIRTIO_CONFIG_S_NEEDS_RESET);
 }
 
-TEST_F_TIMEOUT(net, control_queue_numbers, LONG)
+TEST_F_TIMEOUT(net, R28_control_queue_numbers, LONG)
 {
 	uint16_t pairs[] = { 0, 1, 2, 3, 0xffff };
 	int want[] = { VIRTIO_NET_ERR, VIRTIO_NET_OK, VIRTIO_NET_OK,
@@ -233,7 +233,7 @@ TEST_F_TIMEOUT(net, control_queue_numbers, LONG)
 }
 
 /* A driver that says it wants no call gets none, and still its answer. */
-TEST_F_TIMEOUT(net, control_no_interrupt, LONG)
+TEST_F_TIMEOUT(net, R28_control_no_interrupt, LONG)
 {
 	uint8_t on = 1;
 	uint64_t n;
@@ -389,7 +389,7 @@ TEST_F_TIMEOUT(net, reset_undoes_what_the_driver_set, LONG)
 }
 
 /* I14: all of the space, at its edges and beyond. */
-TEST_F_TIMEOUT(net, config_bounds, LONG)
+TEST_F_TIMEOUT(net, I14_config_bounds, LONG)
 {
 	uint32_t size = 0;
 	uint8_t b[8];
@@ -405,7 +405,7 @@ TEST_F_TIMEOUT(net, config_bounds, LONG)
 }
 
 /* I15 and the groups: data, control, rings of the data queues. */
-TEST_F_TIMEOUT(net, groups, LONG)
+TEST_F_TIMEOUT(net, I15_groups, LONG)
 {
 	struct vhost_vring_state s = { .index = RXQ };
 	uint64_t f = 0;
@@ -549,7 +549,7 @@ TEST_F_TIMEOUT(net, rings_unmapped_while_running, LONG)
 }
 
 /* L26: suspend under traffic; kicks are kept; twice is once. */
-TEST_F_TIMEOUT(net, suspend_under_traffic, LONG)
+TEST_F_TIMEOUT(net, L26_suspend_under_traffic, LONG)
 {
 	uint16_t before;
 	int i;
@@ -611,7 +611,7 @@ static void *bell(struct client *c, uint16_t idx, int prot, int flags,
 }
 
 /* I16: what is no doorbell can't be mapped. */
-TEST_F_TIMEOUT(net, doorbell_bad_maps, LONG)
+TEST_F_TIMEOUT(net, I16_doorbell_bad_maps, LONG)
 {
 	struct client *c = &self->c;
 
@@ -626,7 +626,7 @@ TEST_F_TIMEOUT(net, doorbell_bad_maps, LONG)
 }
 
 /* A kick that is one store. */
-TEST_F_TIMEOUT(net, doorbell_kicks, LONG)
+TEST_F_TIMEOUT(net, I16_doorbell_kicks, LONG)
 {
 	volatile uint16_t *db;
 	uint8_t buf[2048];
@@ -655,7 +655,7 @@ TEST_F_TIMEOUT(net, doorbell_kicks, LONG)
 }
 
 /* A page holds its device as an open file does, and outlives a storm. */
-TEST_F_TIMEOUT(net, doorbell_held_over_delete, LONG)
+TEST_F_TIMEOUT(net, I16_L12_doorbell_held_over_delete, LONG)
 {
 	volatile uint16_t *db;
 	int i;
@@ -748,7 +748,7 @@ static long pinned_kb(void)
 }
 
 /* E01: pins are the owner's, and end with the last holder of the node. */
-TEST_F_TIMEOUT(net, pins_when_another_process_closes, LONG)
+TEST_F_TIMEOUT(net, E01_pins_when_another_process_closes, LONG)
 {
 	long before = pinned_kb();
 	int go[2], i;

@@ -167,7 +167,7 @@ static void new_dev(struct req *r, int family, const char *name)
 	put_str(r, VDPA_ATTR_MGMTDEV_DEV_NAME, MGMT);
 }
 
-TEST_F_TIMEOUT(nl, missing_attributes, LONG)
+TEST_F_TIMEOUT(nl, I17_missing_attributes, LONG)
 {
 	struct req r;
 
@@ -182,7 +182,7 @@ TEST_F_TIMEOUT(nl, missing_attributes, LONG)
 	EXPECT_EQ(-EINVAL, ask(self->fd, &r, self->text, sizeof(self->text)));
 }
 
-TEST_F_TIMEOUT(nl, names, LONG)
+TEST_F_TIMEOUT(nl, I17_names, LONG)
 {
 	static char name[4097];
 	static const struct {
@@ -216,7 +216,7 @@ TEST_F_TIMEOUT(nl, names, LONG)
 	EXPECT_EQ(-EINVAL, ask(self->fd, &r, self->text, sizeof(self->text)));
 }
 
-TEST_F_TIMEOUT(nl, sizes_of_attributes, LONG)
+TEST_F_TIMEOUT(nl, I17_sizes_of_attributes, LONG)
 {
 	uint8_t mac[8] = { 2, 0, 0, 0, 0, 1 };
 	struct req r;
@@ -235,7 +235,7 @@ TEST_F_TIMEOUT(nl, sizes_of_attributes, LONG)
 	EXPECT_GT(0, ask(self->fd, &r, self->text, sizeof(self->text)));
 }
 
-TEST_F_TIMEOUT(nl, values, LONG)
+TEST_F_TIMEOUT(nl, I17_values, LONG)
 {
 	static const uint16_t mtu[] = { 0, 1, 67 };
 	static const uint16_t vqp[] = { 0, 65, 65535 };
@@ -287,7 +287,7 @@ TEST_F_TIMEOUT(nl, values, LONG)
 }
 
 /* Refused with the device there, too: set, statistics. */
-TEST_F_TIMEOUT(nl, a_device_that_lives, LONG)
+TEST_F_TIMEOUT(nl, L12_a_device_that_lives, LONG)
 {
 	uint8_t mac[6] = { 2, 0, 0, 0, 0, 2 }, multicast[6] = { 1 };
 	uint32_t queue[] = { 3, 4095, 70000 };
@@ -325,7 +325,7 @@ TEST_F_TIMEOUT(nl, a_device_that_lives, LONG)
 }
 
 /* L13: the n-th allocation of a creation fails, for every n there is. */
-TEST_F_TIMEOUT(nl, creation_failing_at_each_step, 600)
+TEST_F_TIMEOUT(nl, L13_creation_failing_at_each_step, 600)
 {
 	static const char * const mgmt[] = { "trivio_net", "trivio_blk" };
 	struct req r;
@@ -369,7 +369,7 @@ TEST_F_TIMEOUT(nl, creation_failing_at_each_step, 600)
 	EXPECT_EQ(0, system("echo 1 >/sys/bus/vdpa/drivers_autoprobe"));
 }
 
-TEST_F_TIMEOUT(nl, without_privilege, LONG)
+TEST_F_TIMEOUT(nl, I17_without_privilege, LONG)
 {
 	int status;
 	pid_t pid;

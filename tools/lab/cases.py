@@ -36,6 +36,20 @@ def cases_read(path):
     return cases
 
 
+def merged(paths):
+    """Results of one run, or of several: of each program the last on each kernel."""
+    runs = {}
+    for path in paths:
+        try:
+            with open(path, encoding='utf-8') as f:
+                for run in json.load(f)['runs']:
+                    runs.setdefault(run['run'], {}) \
+                        .update({prog['test']: prog for prog in run['tests']})
+        except (OSError, ValueError, KeyError) as e:
+            sys.exit(f'cases.py: {path}: {e} (run "tools/lab/lab check" first)')
+    return {'runs': [{'run': run, 'tests': list(t.values())} for run, t in runs.items()]}
+
+
 def short(name):
     """Variants and fixtures are not part of a test's name: ring.split.R01_x is R01_x."""
     m = ID.search(name)
@@ -152,14 +166,11 @@ def main():
     ap.add_argument('--list', default=os.path.join(here, 'cases.list'), help='the catalogue')
     ap.add_argument('--out', help='write the page there, print the total')
     ap.add_argument('--gate', action='store_true', help='fail unless every case passes')
-    ap.add_argument('results', help='results.json of "lab check"')
+    ap.add_argument('results', nargs='+',
+                    help='results.json of "lab check"; of several, later ones go over earlier ones')
     args = ap.parse_args()
 
-    try:
-        with open(args.results, encoding='utf-8') as f:
-            doc = json.load(f)
-    except (OSError, ValueError) as e:
-        sys.exit(f'cases.py: {args.results}: {e} (run "tools/lab/lab check" first)')
+    doc = merged(args.results)
     text, total, states = page(cases_read(args.list), doc)
     if args.out:
         with open(args.out, 'w', encoding='utf-8') as f:
