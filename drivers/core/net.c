@@ -69,6 +69,14 @@ static void net_kick(struct trivio_queue *q)
 	port->ops->kick(port, q);
 }
 
+static void net_settled(struct trivio_queue *q)
+{
+	struct trivio_port *port = net_port(q);
+
+	if (port->ops->settled)
+		port->ops->settled(port, q);
+}
+
 static int net_queue_start(struct trivio_queue *q)
 {
 	struct trivio_port *port = net_port(q);
@@ -100,6 +108,7 @@ static const struct trivio_queue_ops net_direct_ops = {
 	.kick	= net_kick,
 	.start	= net_queue_start,
 	.stop	= net_queue_stop,
+	.settled = net_settled,
 };
 
 static const struct trivio_queue_ops net_ctrl_ops = {

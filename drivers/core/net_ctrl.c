@@ -335,6 +335,8 @@ bool trivio_net_ctrl_serve(struct trivio_queue *q)
 	struct trivio_chain c;
 	int i, n;
 
+	/* What the last turn had to hold back. */
+	trivio_queue_flush(q);
 	trivio_chain_init(q, &c);
 	trivio_ring_kick_disable(&q->ring);
 	for (i = 0; i < CTRL_BUDGET; i++) {

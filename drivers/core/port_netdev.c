@@ -337,6 +337,13 @@ static void nd_kick(struct trivio_port *port, struct trivio_queue *q)
 		netif_tx_wake_queue(p->rx.txq);
 }
 
+/* Nobody else would before the next frame comes. */
+static void nd_settled(struct trivio_port *port, struct trivio_queue *q)
+{
+	if (!is_tx(q))
+		nd_rx_settled(&pair_of(to_netdev(port), q)->rx);
+}
+
 static bool nd_serve_tx(struct trivio_port *port, struct trivio_queue *q)
 {
 	return nd_tx_serve(&pair_of(to_netdev(port), q)->tx);
@@ -362,6 +369,7 @@ static const struct trivio_port_ops nd_port_ops = {
 	.serve_tx	= nd_serve_tx,
 	.serve_rx	= nd_serve_rx,
 	.kick		= nd_kick,
+	.settled	= nd_settled,
 	.features	= nd_features,
 	.set_link	= nd_set_link,
 };

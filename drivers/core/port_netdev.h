@@ -151,6 +151,7 @@ u16 nd_select_queue(struct net_device *ndev, struct sk_buff *skb,
 		    struct net_device *sb_dev);
 int nd_rx_start(struct nd_rx *rx);
 void nd_rx_stop(struct nd_rx *rx);
+void nd_rx_settled(struct nd_rx *rx);
 bool nd_rx_serve(struct nd_rx *rx);
 bool nd_rx_put_frame(struct nd_rx *rx, const void *data, u32 len);
 

@@ -627,6 +627,20 @@ int nd_rx_start(struct nd_rx *rx)
 }
 
 /**
+ * nd_rx_settled() - frames that were held back are with the guest: say so
+ * @rx: receive queue, direct mode
+ *
+ * Context: process.
+ */
+void nd_rx_settled(struct nd_rx *rx)
+{
+	__netif_tx_lock_bh(rx->txq);
+	if (rx->running)
+		trivio_queue_flush(rx->q);
+	__netif_tx_unlock_bh(rx->txq);
+}
+
+/**
  * nd_rx_stop() - nothing touches the guest's receive ring any more
  * @rx: receive queue
  *

@@ -64,6 +64,7 @@ static int translate_lookup(struct trivio_queue *q, u64 addr, u32 len, u32 perm,
 {
 	struct trivio_mem *mem = q->mem;
 	u64 gen = READ_ONCE(mem->gen);
+	bool any = trivio_copy_any(q);
 	struct trivio_range r;
 	u64 left = len;
 	int n = 0;
@@ -75,7 +76,10 @@ static int translate_lookup(struct trivio_queue *q, u64 addr, u32 len, u32 perm,
 		u64 off, part;
 
 		*bad = addr;
-		if (mem->ops->lookup(mem, addr, &r))
+		/* A chain that has a copy uses it, whatever is pinned now. */
+		if (!(unlikely(any) &&
+		      trivio_copy_find(q, addr, left, perm, &r)) &&
+		    mem->ops->lookup(mem, addr, &r))
 			return -EFAULT;
 		if (perm & ~r.perm)
 			return -EPERM;
@@ -85,7 +89,7 @@ static int translate_lookup(struct trivio_queue *q, u64 addr, u32 len, u32 perm,
 		part = min_t(u64, left, r.last - r.first + 1 - off);
 		seg[n].k.iov_base = (void *)(unsigned long)(r.base + off);
 		seg[n].k.iov_len = part;
-		if (!n) {
+		if (!n && likely(!any)) {
 			q->hit.range = r;
 			q->hit.gen = gen;
 		}
@@ -288,6 +292,7 @@ void trivio_queue_unmap(struct trivio_queue *q)
 		return;
 	if (q->ops->stop)
 		q->ops->stop(q);
+	trivio_copy_quiet(q);
 	q->mapped = false;
 	trivio_check_queue_free(q);
 	for (i = 0; i < AREA_NR; i++)
@@ -534,6 +539,8 @@ static int pop_failed(struct trivio_queue *q, struct trivio_chain *c, int err,
 	trivio_ring_unpop(&q->ring, c);
 	switch (err) {
 	case -EAGAIN:
+		/* There may be copies the next time. */
+		q->hit.gen = 0;
 		return err;
 	case -EPERM:
 		code = TRIVIO_ERR_PERM;
@@ -577,7 +584,9 @@ int trivio_queue_pop(struct trivio_queue *q, struct trivio_chain *c)
 	}
 	n = trivio_ring_pop(&q->ring, c);
 	if (n <= 0) {
-		if (n < 0 && n != -EAGAIN)
+		if (n == -EAGAIN)
+			q->hit.gen = 0;
+		else if (n < 0)
 			trivio_queue_error(q, q->ring.err, q->ring.err_head,
 					   q->ring.err_addr);
 		return n;
@@ -648,6 +657,8 @@ void trivio_queue_push(struct trivio_queue *q, const struct trivio_chain *c,
 	trivio_check_push(q, c);
 	if (unlikely(q->log))
 		log_chain(q, c, written);
+	if (unlikely(trivio_copy_any(q)))
+		q->mem->ops->pushed(q->mem, q, c);
 	if (static_branch_unlikely(&trivio_faults_on))
 		push_with_faults(q, id, c->slots, written);
 	else
@@ -661,6 +672,9 @@ EXPORT_SYMBOL_GPL(trivio_queue_push);
  * trivio_queue_flush() - publish completed chains, call the driver if it wants
  * @q: queue
  *
+ * Held back while what was written to copies is not with the driver yet; then
+ * the service flushes again when it is woken.
+ *
  * Context: service of the queue; never from inside an eventfd wake-up.
  */
 void trivio_queue_flush(struct trivio_queue *q)
@@ -670,6 +684,8 @@ void trivio_queue_flush(struct trivio_queue *q)
 	if (unlikely(q->late_valid))
 		trivio_fault_followed(q);
 	if (!q->ring.pending)
+		return;
+	if (unlikely(trivio_copy_any(q)) && trivio_copy_held(q))
 		return;
 	trivio_ring_flush(&q->ring);
 	trivio_stat_inc(q, TRIVIO_STAT_BATCHES);

@@ -12,6 +12,18 @@ void trivio_queue_unmap(struct trivio_queue *q);
 void trivio_queue_map_work(struct work_struct *work);
 void trivio_queue_run(struct trivio_work *work);
 
+/* queue_copy.c */
+bool trivio_copy_find(struct trivio_queue *q, u64 addr, u64 len, u32 perm,
+		      struct trivio_range *r);
+bool trivio_copy_held(struct trivio_queue *q);
+void trivio_copy_quiet(struct trivio_queue *q);
+
+/* Do copies of guest memory stand for it in any chain of @q? */
+static inline bool trivio_copy_any(const struct trivio_queue *q)
+{
+	return atomic_read(&q->copies);
+}
+
 /* Copy between one segment of @q's memory, from @off on, and the host. */
 static inline int trivio_seg_read(struct trivio_queue *q, void *dst,
 		       const union trivio_seg *seg, size_t off, size_t len)

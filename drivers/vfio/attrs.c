@@ -309,6 +309,9 @@ STAT(mem_misses, TRIVIO_MDEV_MISS);
 STAT(mem_pins, TRIVIO_MDEV_PIN);
 STAT(mem_unpins, TRIVIO_MDEV_UNPIN);
 STAT(mem_pin_failures, TRIVIO_MDEV_PIN_FAIL);
+STAT(mem_copied_in, TRIVIO_MDEV_COPY_IN);
+STAT(mem_copied_out, TRIVIO_MDEV_COPY_OUT);
+STAT(mem_copy_failures, TRIVIO_MDEV_COPY_FAIL);
 STAT(mem_unmaps, TRIVIO_MDEV_UNMAP);
 STAT(mem_unmaps_again, TRIVIO_MDEV_UNMAP_AGAIN);
 STAT(mem_holds, TRIVIO_MDEV_HOLD);
@@ -329,6 +332,9 @@ static struct attribute *stat_attrs[] = {
 	&stat_mem_pins.attr.attr,
 	&stat_mem_unpins.attr.attr,
 	&stat_mem_pin_failures.attr.attr,
+	&stat_mem_copied_in.attr.attr,
+	&stat_mem_copied_out.attr.attr,
+	&stat_mem_copy_failures.attr.attr,
 	&stat_mem_unmaps.attr.attr,
 	&stat_mem_unmaps_again.attr.attr,
 	&stat_mem_holds.attr.attr,

@@ -80,6 +80,9 @@ enum trivio_doorbell {
  * @TRIVIO_MDEV_PIN: pages pinned
  * @TRIVIO_MDEV_UNPIN: pages unpinned
  * @TRIVIO_MDEV_PIN_FAIL: pins refused
+ * @TRIVIO_MDEV_COPY_IN: pages copied from the guest, for want of a pin
+ * @TRIVIO_MDEV_COPY_OUT: of these, copied back
+ * @TRIVIO_MDEV_COPY_FAIL: copies that failed, either way
  * @TRIVIO_MDEV_UNMAP: unmap notifications of the container
  * @TRIVIO_MDEV_UNMAP_AGAIN: notifications that were left for the container to
  *	repeat, because it waited for itself
@@ -102,6 +105,9 @@ enum trivio_mdev_stat {
 	TRIVIO_MDEV_PIN,
 	TRIVIO_MDEV_UNPIN,
 	TRIVIO_MDEV_PIN_FAIL,
+	TRIVIO_MDEV_COPY_IN,
+	TRIVIO_MDEV_COPY_OUT,
+	TRIVIO_MDEV_COPY_FAIL,
 	TRIVIO_MDEV_UNMAP,
 	TRIVIO_MDEV_UNMAP_AGAIN,
 	TRIVIO_MDEV_HOLD,
@@ -258,10 +264,20 @@ struct trivio_unmap {
 	unsigned int left;
 };
 
+/**
+ * struct trivio_mdev_want - a page that a queue waits for
+ * @id: never used twice; 0 if the slot is free
+ * @addr: address of the page
+ * @q: queue
+ * @seq: of the chain that needs it (&trivio_queue.seq)
+ * @err: why it can't be had, until the queue asks again
+ */
 struct trivio_mdev_want {
+	u64 id;
 	u64 addr;
+	struct trivio_queue *q;
+	u64 seq;
 	int err;
-	bool used;
 };
 
 /**
@@ -276,7 +292,10 @@ struct trivio_mdev_want {
  * @chains: chains completed by all queues at the last eviction; under @lock
  * @thrash: evictions since any was; under @lock
  * @want: pages to pin; under @want_lock
+ * @want_id: last &trivio_mdev_want.id; under @want_lock
  * @gap: recent unmaps; under @want_lock
+ * @copies: copies of pages (copy.c); under @want_lock
+ * @copy_work: writes back what the device wrote to them
  * @want_lock: innermost; any context
  * @calls: pins and unpins under way in the container
  * @call_time: jiffies when one began or ended
@@ -299,8 +318,11 @@ struct trivio_mdev_dma {
 	u64 chains;
 	unsigned int thrash;
 	struct trivio_mdev_want want[TRIVIO_MDEV_WANTS];
+	u64 want_id;
 	struct trivio_mdev_gap gap[TRIVIO_MDEV_GAPS];
-	spinlock_t want_lock; /* want, gap, closing */
+	struct list_head copies;
+	struct delayed_work copy_work;
+	spinlock_t want_lock; /* want, gap, copies, closing */
 	atomic_t calls;
 	unsigned long call_time;
 	struct list_head jobs;
@@ -474,7 +496,7 @@ int trivio_mdev_irq_count(struct trivio_mdev *m, unsigned int index);
 int trivio_mdev_set_irqs(struct trivio_mdev *m, const struct vfio_irq_set *hdr,
 			 void *data);
 
-/* dma.c */
+/* dma.c, cache.c */
 void trivio_mdev_dma_init(struct trivio_mdev *m);
 void trivio_mdev_dma_exit(struct trivio_mdev *m);
 void trivio_mdev_dma_open(struct trivio_mdev *m);

@@ -17,6 +17,7 @@
 #include <linux/uio.h>
 
 struct page;
+struct trivio_chain;
 struct trivio_mem;
 struct trivio_queue;
 
@@ -116,6 +117,19 @@ enum trivio_mem_kind {
  * @lookup: find the range of @addr elsewhere than in &trivio_mem.table (a cache
  *	of pinned pages); 0 or -ENOENT. Any context, under RCU. Ranges it gave
  *	may be cached until &trivio_mem.gen changes.
+ * @copied: asked before @lookup: a copy that was made for the chain that @q is
+ *	about to pop (&trivio_queue.seq), of which @len bytes at @addr will be
+ *	used, as far as they are in it. 0 or -ENOENT. Service context.
+ *	This and the rest are called while &trivio_queue.copies is not 0. A
+ *	@miss means that the pop begins anew.
+ * @pushed: a chain was completed. What the device wrote to its copies has to
+ *	go to the guest before @settled. Service context, atomic.
+ * @settled: may pushes be shown? 0; -EAGAIN: not yet, trivio_queue_settled()
+ *	will be called; -EFAULT: never, what was written got lost. Service
+ *	context, atomic.
+ * @quiet: service of @q has ended. What was pushed goes to the guest now, all
+ *	copies and wants of @q go. 0 or -EFAULT, as @settled. Under
+ *	&trivio_queue.lock; may sleep. Called with no copies, too.
  */
 struct trivio_mem_ops {
 	int (*map)(struct trivio_mem *mem, u64 addr, size_t len, u32 perm,
@@ -125,6 +139,12 @@ struct trivio_mem_ops {
 		    u32 perm);
 	int (*lookup)(struct trivio_mem *mem, u64 addr,
 		      struct trivio_range *range);
+	int (*copied)(struct trivio_mem *mem, struct trivio_queue *q, u64 addr,
+		      u64 len, u32 perm, struct trivio_range *range);
+	void (*pushed)(struct trivio_mem *mem, struct trivio_queue *q,
+		       const struct trivio_chain *c);
+	int (*settled)(struct trivio_mem *mem, struct trivio_queue *q);
+	int (*quiet)(struct trivio_mem *mem, struct trivio_queue *q);
 };
 
 /**

@@ -33,6 +33,7 @@ struct trivio_port;
  * @serve_rx: worker mode: one bounded turn from the port to the guest's receive
  *	queue
  * @kick: direct mode
+ * @settled: direct mode: flush what was held back; process context. Optional.
  * @features: offloads in the driver's features changed. Optional.
  * @set_link: link state for the port's other side. Optional.
  */
@@ -46,6 +47,7 @@ struct trivio_port_ops {
 	bool (*serve_tx)(struct trivio_port *port, struct trivio_queue *q);
 	bool (*serve_rx)(struct trivio_port *port, struct trivio_queue *q);
 	void (*kick)(struct trivio_port *port, struct trivio_queue *q);
+	void (*settled)(struct trivio_port *port, struct trivio_queue *q);
 	void (*features)(struct trivio_port *port, u64 features);
 	void (*set_link)(struct trivio_port *port, bool up);
 };

@@ -127,12 +127,15 @@ enum trivio_qstate {
  * @start: ring is mapped, service may begin. May sleep. Optional.
  * @stop: service must have ended on return. May sleep. Optional in worker
  *	mode, where the lock alone does it. In flight chains are completed.
+ * @settled: direct mode: flush what was held back (&trivio_mem_ops.settled).
+ *	Process context. Optional where a kick flushes.
  */
 struct trivio_queue_ops {
 	bool (*serve)(struct trivio_queue *q);
 	void (*kick)(struct trivio_queue *q);
 	int (*start)(struct trivio_queue *q);
 	void (*stop)(struct trivio_queue *q);
+	void (*settled)(struct trivio_queue *q);
 };
 
 /**
@@ -148,6 +151,8 @@ struct trivio_queue_ops {
  * @hit: last look-up. Service context.
  * @state: written under @lock, read anywhere
  * @log: dirty log wanted: written under @lock
+ * @copies: copies of guest memory that stand for it in chains of this queue;
+ *	the road's count
  * @index: position in &trivio_dev.queue
  * @worker: where it runs (worker mode); RCU, written under @lock
  * @work: its entry there
@@ -197,6 +202,7 @@ struct trivio_queue {
 	enum trivio_qstate state;
 	bool log;
 	u16 index;
+	atomic_t copies;
 	struct trivio_worker __rcu *worker;
 	struct trivio_work work;
 	u64 stat[TRIVIO_STAT_NR];
@@ -270,6 +276,7 @@ void trivio_queue_reset(struct trivio_queue *q);
 /* Any context. */
 void trivio_queue_kick(struct trivio_queue *q);
 void trivio_queue_wake(struct trivio_queue *q);
+void trivio_queue_settled(struct trivio_queue *q);
 void trivio_queue_stats(struct trivio_queue *q, u64 stat[TRIVIO_STAT_NR]);
 void trivio_queue_first_error(struct trivio_queue *q,
 			      struct trivio_fault_rec *rec);

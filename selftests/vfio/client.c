@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -13,7 +14,9 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -232,6 +235,24 @@ void vc_close(struct vc *c)
 		close(c->memfd);
 	c->container = c->group = c->dev = c->memfd = -1;
 	c->mem = NULL;
+}
+
+/* CAP_IPC_LOCK would lift the limit, so it goes. */
+int vc_memlock(unsigned int pages)
+{
+	struct rlimit lim = { pages * 4096ul, pages * 4096ul };
+	struct __user_cap_header_struct h = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct d[2];
+
+	if (syscall(SYS_capget, &h, d))
+		return -errno;
+	d[0].effective &= ~(1u << CAP_IPC_LOCK);
+	d[0].permitted &= ~(1u << CAP_IPC_LOCK);
+	if (syscall(SYS_capset, &h, d) || setrlimit(RLIMIT_MEMLOCK, &lim))
+		return -errno;
+	return 0;
 }
 
 int vc_map(struct vc *c, uint64_t iova, void *addr, size_t len)

@@ -77,7 +77,8 @@ int vc_attr_set(struct vc *c, const char *name, const char *value);
 int vc_attr_get(struct vc *c, const char *name, char *buf, size_t len);
 long vc_stat(struct vc *c, const char *name);
 
-/* The VFIO client. */
+/* The VFIO client. vc_memlock(): this process may lock so many pages. */
+int vc_memlock(unsigned int pages);
 int vc_open(struct vc *c);
 int vc_open_no_map(struct vc *c);
 int vc_join(struct vc *c, struct vc *other);

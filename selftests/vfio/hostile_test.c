@@ -5,11 +5,8 @@
  * the kernel, nothing left pinned, and the device works afterwards.
  */
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -633,21 +630,6 @@ TEST_F(hostile, L18_ring_not_mapped)
 	works(_metadata, c);
 }
 
-/* CAP_IPC_LOCK would lift the limit. */
-static int drop_ipc_lock(void)
-{
-	struct __user_cap_header_struct h = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct d[2];
-
-	if (syscall(SYS_capget, &h, d))
-		return -errno;
-	d[0].effective &= ~(1u << CAP_IPC_LOCK);
-	d[0].permitted &= ~(1u << CAP_IPC_LOCK);
-	return syscall(SYS_capset, &h, d) ? -errno : 0;
-}
-
 /*
  * 9 pages of rings and 1 of data: with 16 allowed it works, though a whole
  * block can't be pinned; with 8 the rings can't be, and the driver is told.
@@ -663,11 +645,9 @@ TEST(E01_memlock)
 	for (pages = 8; pages <= 16; pages += 8) {
 		pid = fork();
 		if (!pid) {
-			struct rlimit lim = { pages * 4096, pages * 4096 };
 			int err;
 
-			if (drop_ipc_lock() ||
-			    setrlimit(RLIMIT_MEMLOCK, &lim) || vc_open(&c))
+			if (vc_memlock(pages) || vc_open(&c))
 				_exit(1);
 			err = vc_start(&c, FEATURES);
 			if (pages == 8)
@@ -699,11 +679,9 @@ TEST(E01_memlock_many_buffers)
 	OK(vc_create(&c, "trivio-net"));
 	pid = fork();
 	if (!pid) {
-		struct rlimit lim = { 20 * 4096, 20 * 4096 };
 		unsigned int i;
 
-		if (drop_ipc_lock() || setrlimit(RLIMIT_MEMLOCK, &lim) ||
-		    vc_open(&c) || vc_start(&c, FEATURES))
+		if (vc_memlock(20) || vc_open(&c) || vc_start(&c, FEATURES))
 			_exit(1);
 		for (i = 0; i < 300; i++) {
 			vc_add(&c, 1, VC_IOVA + 0x100000 + i * 8192, 72, false);
