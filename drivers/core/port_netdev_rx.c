@@ -13,6 +13,7 @@
 #include <linux/virtio_net.h>
 
 #include "core.h"
+#include "net_rx.h"
 #include "port_netdev.h"
 #include "trace.h"
 
@@ -174,56 +175,6 @@ static int fill_chains(struct nd_rx *rx, const struct nd_frame *f,
 	return 0;
 }
 
-static void unpop_chains(struct nd_rx *rx, u16 n)
-{
-	while (n--)
-		trivio_queue_unpop(rx->q, &rx->chain[n]);
-}
-
-/*
- * Pop until @total bytes fit. The chains share the queue's scratch room, so all
- * of them stay valid together.
- *
- * Return: chains; 0 if there are not enough of them now; a negative errno. All
- * are given back unless > 0. -ENOSPC: there never will be enough.
- */
-static int pop_merged(struct nd_rx *rx, u32 total)
-{
-	struct trivio_queue *q = rx->q;
-	struct trivio_chain *c = rx->chain;
-	u32 sum = c->in_len, slots = c->slots;
-	int n = 1, ret;
-
-	while (sum < total) {
-		if (!rx->mergeable || n == ND_MERGE_MAX ||
-		    slots >= q->ring.num) {
-			ret = -ENOSPC;
-			goto err;
-		}
-		c[1].desc = c->desc + c->nout + c->nin;
-		c[1].desc_max = c->desc_max - c->nout - c->nin;
-		c[1].seg = c->seg + c->out_segs + c->in_segs;
-		c[1].seg_max = c->seg_max - c->out_segs - c->in_segs;
-		c++;
-		ret = trivio_queue_pop(q, c);
-		if (ret <= 0)
-			goto err;
-		n++;
-		if (unlikely(c->nout)) {
-			trivio_queue_error(q, TRIVIO_ERR_FORMAT, c->id, 0);
-			ret = -EINVAL;
-			goto err;
-		}
-		sum += c->in_len;
-		slots += c->slots;
-	}
-	return n;
-
-err:
-	unpop_chains(rx, n);
-	return ret;
-}
-
 static void put_done(struct nd_rx *rx, u32 len)
 {
 	struct trivio_queue *q = rx->q;
@@ -272,7 +223,7 @@ static int put_frame(struct nd_rx *rx, const struct nd_frame *f,
 		return ND_DONE;
 	}
 
-	n = pop_merged(rx, total);
+	n = trivio_net_rx_more(q, c, rx->mergeable ? ND_MERGE_MAX : 1, total);
 	if (unlikely(n == -ENOSPC)) {
 		trivio_queue_drop(q, TRIVIO_STAT_DROP_NOBUF, c->id, f->len);
 		return ND_DROPPED;
@@ -280,7 +231,7 @@ static int put_frame(struct nd_rx *rx, const struct nd_frame *f,
 	if (n <= 0)
 		return n;
 	if (unlikely(fill_chains(rx, f, h, n))) {
-		unpop_chains(rx, n);
+		trivio_net_rx_unpop(q, c, n);
 		trivio_queue_drop(q, TRIVIO_STAT_DROP_FAULT, c->id, f->len);
 		return ND_DROPPED;
 	}

@@ -14,6 +14,7 @@
 #include <net/page_pool/helpers.h>
 
 #include "core.h"
+#include "port_napi.h"
 #include "port_netdev.h"
 #include "trace.h"
 
@@ -360,23 +361,11 @@ int nd_poll(struct napi_struct *napi, int budget)
  * nd_tx_kick() - the guest wants to send
  * @tx: transmit queue, direct mode
  *
- * With interrupts off outside of an interrupt (an eventfd wake-up in the kicking
- * CPU's own context) raising the soft interrupt would wait for ksoftirqd; an
- * irq_work runs as soon as they are on again, in this very context.
- *
  * Context: any.
  */
 void nd_tx_kick(struct nd_tx *tx)
 {
-	if (in_interrupt()) {
-		napi_schedule(&tx->napi);
-	} else if (irqs_disabled()) {
-		irq_work_queue(&tx->irq);
-	} else {
-		local_bh_disable();
-		napi_schedule(&tx->napi);
-		local_bh_enable();
-	}
+	port_napi_kick(&tx->napi, &tx->irq);
 }
 
 /* --- worker mode ------------------------------------------------------- */

@@ -49,7 +49,7 @@ void trivio_mdev_defaults(struct trivio_mdev *m)
 	else
 		trivio_mdev_blk_defaults(m);
 	s->doorbell = TRIVIO_DOORBELL_AUTO;
-	strscpy(s->port, "netdev");
+	strscpy(s->port.text, "netdev");
 }
 
 /**

@@ -90,7 +90,7 @@ static u64 offered(const struct trivio_mdev *m)
 		       BIT_ULL(VIRTIO_NET_F_HASH_REPORT));
 	if (!m->set.mtu)
 		f &= ~BIT_ULL(VIRTIO_NET_F_MTU);
-	f = trivio_mdev_port_features(m, f);
+	f = trivio_port_spec_features(&m->set.port, f);
 	/* What needs a control queue goes with it (virtio 1.2, 5.1.3.1). */
 	if (!(f & BIT_ULL(VIRTIO_NET_F_CTRL_VQ)))
 		f &= ~(BIT_ULL(VIRTIO_NET_F_MQ) | BIT_ULL(VIRTIO_NET_F_RSS) |
@@ -122,7 +122,7 @@ static struct trivio_dev *net_create(struct trivio_mdev *m,
 	dev = trivio_dev_create(cfg);
 	if (IS_ERR(dev))
 		return dev;
-	err = trivio_mdev_port_attach(m, dev);
+	err = trivio_port_spec_attach(&m->set.port, dev);
 	if (err) {
 		trivio_dev_destroy(dev);
 		return ERR_PTR(err);

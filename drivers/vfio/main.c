@@ -93,7 +93,7 @@ void trivio_mdev_vdev_release(struct vfio_device *vdev)
 
 	trivio_mdev_dma_exit(m);
 	trivio_mdev_disk_drop(m);
-	trivio_mdev_port_drop(m);
+	trivio_port_spec_clear(&m->set.port);
 	kfree(m->mig);
 	free_percpu(m->stats);
 }

@@ -29,6 +29,7 @@
 #include <linux/xarray.h>
 
 #include <trivio/device.h>
+#include <trivio/net.h>
 
 #include "pci_cfg.h"
 
@@ -158,7 +159,7 @@ struct trivio_mdev_set {
 	u16 ring;
 	u64 features;
 	enum trivio_doorbell doorbell;
-	char port[32];
+	struct trivio_port_spec port;
 	char disk[256];
 	u64 capacity;
 	u32 block_size;
@@ -376,7 +377,6 @@ struct trivio_mdev_bell {
  * @owner: pid of that client, or 0; read without a lock
  * @dev: the core's device; made at the first open, kept until a setting changes
  * @disk: blk: opened when its setting was written, until @dev takes it over
- * @port: net: socket that its setting names, or NULL
  * @worker: serves what needs a thread (control queue, blk)
  * @nqueues: queues of @dev
  * @nvectors: MSI-X vectors
@@ -406,7 +406,6 @@ struct trivio_mdev {
 	pid_t owner;
 	struct trivio_dev *dev;
 	struct trivio_disk *disk;
-	struct file *port;
 	struct trivio_worker *worker;
 	u16 nqueues;
 	u16 nvectors;
@@ -458,9 +457,6 @@ void trivio_mdev_disk_drop(struct trivio_mdev *m);
 
 /* port.c */
 extern struct device_attribute dev_attr_port;
-u64 trivio_mdev_port_features(const struct trivio_mdev *m, u64 features);
-int trivio_mdev_port_attach(struct trivio_mdev *m, struct trivio_dev *dev);
-void trivio_mdev_port_drop(struct trivio_mdev *m);
 
 /* dev.c */
 int trivio_mdev_dev_open(struct trivio_mdev *m);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The net class: what a virtio-net device is, apart from where its frames go.
- * Where they go is a port: a tap, macvtap or packet socket, or the device's own
- * network interface. Queue 2n receives (host to guest), 2n+1 transmits, and the
- * last one is the control queue if VIRTIO_NET_F_CTRL_VQ is offered.
+ * Where they go is a port: a tap, macvtap or packet socket, the device's own
+ * network interface, or a switch that joins devices. Queue 2n receives (host to
+ * guest), 2n+1 transmits, and the last one is the control queue if
+ * VIRTIO_NET_F_CTRL_VQ is offered.
  */
 #ifndef TRIVIO_NET_H
 #define TRIVIO_NET_H
@@ -129,6 +130,20 @@ struct trivio_net {
 	struct trivio_port **port;
 };
 
+/* Longest text of a port, and one. */
+#define TRIVIO_PORT_TEXT	40
+
+/**
+ * struct trivio_port_spec - a port that a device is to have, as a user wrote it
+ * @text: what was written: "netdev", "switch:NAME", "packet:NAME", "fd:N" or
+ *	"none"
+ * @file: the socket of the last two, or NULL; a reference is held
+ */
+struct trivio_port_spec {
+	char text[TRIVIO_PORT_TEXT];
+	struct file *file;
+};
+
 extern const struct trivio_class_ops trivio_net_class;
 
 static inline struct trivio_net *trivio_net(const struct trivio_queue *q)
@@ -156,5 +171,13 @@ int trivio_port_sock_check(struct file *file);
 struct trivio_port *trivio_port_sock_create(struct file *file);
 void trivio_port_sock_free(struct trivio_port *port);
 int trivio_port_netdev_create(struct trivio_dev *dev, const char *name);
+int trivio_port_switch_create(struct trivio_dev *dev, const char *name);
+
+int trivio_port_spec_parse(struct trivio_port_spec *spec, const char *text);
+void trivio_port_spec_clear(struct trivio_port_spec *spec);
+u64 trivio_port_spec_features(const struct trivio_port_spec *spec,
+			      u64 features);
+int trivio_port_spec_attach(const struct trivio_port_spec *spec,
+			    struct trivio_dev *dev);
 
 #endif /* TRIVIO_NET_H */

@@ -115,8 +115,9 @@ TEST_F(port, refusals)
 	EXPECT_EQ(-EBADF, set_fd(c, 9999));
 	EXPECT_EQ(-EINVAL, vc_attr_set(c, "port", "fd:-1"));
 	EXPECT_EQ(-EINVAL, vc_attr_set(c, "port", "tap"));
+	EXPECT_EQ(-EINVAL, vc_attr_set(c, "port", "switch:"));
 	EXPECT_EQ(-EINVAL, vc_attr_set(c, "port",
-				       "packet:0123456789012345678901234567890"));
+				       "packet:0123456789012345678901234567890123456789"));
 	OK(vc_attr_get(c, "port", buf, sizeof(buf)));
 	EXPECT_STREQ("netdev", buf);
 	/* One socket, one pair. */
