@@ -193,7 +193,7 @@ static u64 net_features(const struct trivio_vdpa_settings *s)
 		       BIT_ULL(VIRTIO_NET_F_GUEST_ANNOUNCE) |
 		       BIT_ULL(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) |
 		       BIT_ULL(VIRTIO_NET_F_HASH_REPORT));
-	return f & s->features;
+	return trivio_port_spec_features(&s->port, f & s->features);
 }
 
 static struct trivio_dev *net_make(struct trivio_vdpa *v, const char *name)
@@ -225,10 +225,10 @@ static struct trivio_dev *net_make(struct trivio_vdpa *v, const char *name)
 	dev = trivio_dev_create(&cfg);
 	if (IS_ERR(dev))
 		return dev;
-	err = trivio_port_netdev_create(dev, name);
+	err = trivio_port_spec_attach(&s->port, dev);
 	if (err) {
-		pr_warn_ratelimited("trivio_vdpa: %s: network interface: error %d\n",
-				    name, err);
+		pr_warn_ratelimited("trivio_vdpa: %s: port '%s': error %d\n",
+				    name, s->port.text, err);
 		trivio_dev_destroy(dev);
 		return ERR_PTR(err);
 	}
@@ -288,8 +288,15 @@ static int settings_check(const struct trivio_vdpa_settings *s,
 			      told & ~parent->mgmt.supported_features);
 	if (s->iova_first >= s->iova_last)
 		return refuse(name, -ERANGE, "iova_first is not below iova_last");
-	if (parent->is_net && (strlen(name) >= IFNAMSIZ ||
-			       !dev_valid_name(name)))
+	if (parent->is_net && s->port.file && s->queues > 1)
+		return refuse(name, -EINVAL,
+			      "port '%s' has one queue pair", s->port.text);
+	if (parent->is_net && s->use_va &&
+	    str_has_prefix(s->port.text, "switch:"))
+		return refuse(name, -EOPNOTSUPP,
+			      "a switch needs pinned memory, not use_va");
+	if (parent->is_net && !strcmp(s->port.text, "netdev") &&
+	    (strlen(name) >= IFNAMSIZ || !dev_valid_name(name)))
 		return refuse(name, strlen(name) >= IFNAMSIZ ? -ENAMETOOLONG :
 			      -EINVAL, "no name for a network interface");
 	if (strlen(name) >= TRIVIO_NAME_MAX)
@@ -404,6 +411,7 @@ static int parent_dev_add(struct vdpa_mgmt_dev *mgmt, const char *name,
 	trivio_vdpa_groups_reset(v);
 
 	err = dev_make(v, name);
+	trivio_port_spec_clear(&v->set.port);
 	if (err)
 		goto err_put;
 	trivio_vdpa_profile_live(profile, v);
@@ -419,6 +427,7 @@ err_put:
 	return err;
 
 err_profile:
+	trivio_port_spec_clear(&set.port);
 	trivio_vdpa_profile_put(profile);
 	return err;
 }

@@ -10,67 +10,17 @@
 #include <linux/configfs.h>
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
-#include <linux/log2.h>
+#include <linux/file.h>
 #include <linux/module.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/string_choices.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 
 #include "fault_fs.h"
+#include "profile.h"
 #include "vdpa.h"
-
-/**
- * struct trivio_vdpa_profile - one directory
- * @group: in configfs; holds the reference count
- * @lock: protects the rest
- * @set: settings; only fields in @given count
- * @given: bits of enum field that were written
- * @v: the device, while it lives
- * @faults: its faults directory
- */
-struct trivio_vdpa_profile {
-	struct config_group group;
-	struct mutex lock;
-	struct trivio_vdpa_settings set;
-	u32 given;
-	struct trivio_vdpa *v;
-	struct trivio_vdpa_faults *faults;
-};
-
-enum field {
-	F_FEATURES,
-	F_QUEUES,
-	F_QUEUE_SIZE,
-	F_QUEUE_MAX,
-	F_USE_VA,
-	F_DOORBELL,
-	F_DOORBELL_SLEEP,
-	F_IOVA_FIRST,
-	F_IOVA_LAST,
-	F_MAC,
-	F_MTU,
-	F_CHECK,
-	F_LINK,
-	F_SPEED,
-	F_DUPLEX,
-	F_CAPACITY,
-	F_BLOCK_SIZE,
-	F_READ_ONLY,
-	F_DIRECT_IO,
-	F_SERIAL,
-	F_WRITE_CACHE,
-	F_LIFETIME,
-	F_BACKING,
-};
-
-static struct trivio_vdpa_profile *to_profile(struct config_item *item)
-{
-	return container_of(to_config_group(item), struct trivio_vdpa_profile,
-			    group);
-}
 
 /**
  * trivio_vdpa_defaults() - what a device is without a profile
@@ -92,6 +42,7 @@ void trivio_vdpa_defaults(struct trivio_vdpa_settings *s, bool is_net)
 	s->link = true;
 	s->speed = SPEED_UNKNOWN;
 	s->duplex = DUPLEX_UNKNOWN;
+	strscpy(s->port.text, "netdev");
 	s->capacity = SZ_1G;
 	s->block_size = TRIVIO_SECTOR_SIZE;
 	strscpy(s->backing, "ram");
@@ -131,6 +82,8 @@ static void profile_apply(const struct trivio_vdpa_profile *p,
 	}
 	if (p->given & BIT(F_MAC))
 		ether_addr_copy(s->mac, p->set.mac);
+	if (p->given & BIT(F_PORT))
+		s->port = p->set.port;
 	if (p->given & BIT(F_SERIAL))
 		strscpy(s->serial, p->set.serial);
 	if (p->given & BIT(F_BACKING))
@@ -139,13 +92,23 @@ static void profile_apply(const struct trivio_vdpa_profile *p,
 
 /* --- attributes --------------------------------------------------------- */
 
-/*
- * A setting that shapes a device can't change under one; its file then says
- * -EBUSY.
+/**
+ * trivio_vdpa_store_number() - store function of a number that shapes a device
+ * @p: profile
+ * @bit: the setting
+ * @field: where it goes
+ * @size: its bytes: 1, 2, 4 or 8
+ * @min: least value
+ * @max: largest
+ * @page: what was written
+ * @count: how much
+ *
+ * Return: @count; -ERANGE; -EBUSY under a device, which it can't change any more;
+ * what kstrtou64() says.
  */
-static ssize_t store_number(struct trivio_vdpa_profile *p, enum field bit,
-			    void *field, size_t size, u64 min, u64 max,
-			    const char *page, size_t count)
+ssize_t trivio_vdpa_store_number(struct trivio_vdpa_profile *p, enum field bit,
+				 void *field, size_t size, u64 min, u64 max,
+				 const char *page, size_t count)
 {
 	u64 val;
 	int err;
@@ -178,9 +141,45 @@ static ssize_t store_number(struct trivio_vdpa_profile *p, enum field bit,
 	return err ?: count;
 }
 
-/* What the device has, or will have as far as this directory says. */
-static void profile_now(struct trivio_vdpa_profile *p,
-			struct trivio_vdpa_settings *s)
+/**
+ * trivio_vdpa_store_string() - store function of a text that shapes a device
+ * @p: profile
+ * @bit: the setting
+ * @field: where it goes
+ * @size: its bytes
+ * @page: what was written
+ * @count: how much
+ *
+ * Return: @count; -EINVAL if it is empty or too long; -EBUSY under a device.
+ */
+ssize_t trivio_vdpa_store_string(struct trivio_vdpa_profile *p, enum field bit,
+				 char *field, size_t size, const char *page,
+				 size_t count)
+{
+	size_t len = strcspn(page, "\n");
+	int err = 0;
+
+	if (!len || len >= size)
+		return -EINVAL;
+	mutex_lock(&p->lock);
+	if (p->v) {
+		err = -EBUSY;
+	} else {
+		memset(field, 0, size);
+		memcpy(field, page, len);
+		p->given |= BIT(bit);
+	}
+	mutex_unlock(&p->lock);
+	return err ?: count;
+}
+
+/**
+ * trivio_vdpa_profile_now() - what the device has, or is to have
+ * @p: profile
+ * @s: filled in
+ */
+void trivio_vdpa_profile_now(struct trivio_vdpa_profile *p,
+			     struct trivio_vdpa_settings *s)
 {
 	mutex_lock(&p->lock);
 	if (p->v) {
@@ -195,27 +194,6 @@ static void profile_now(struct trivio_vdpa_profile *p,
 	mutex_unlock(&p->lock);
 }
 
-#define NUMBER_ATTR(_name, _bit, _min, _max, _fmt)			\
-static ssize_t profile_##_name##_show(struct config_item *item,		\
-				      char *page)			\
-{									\
-	struct trivio_vdpa_settings s;					\
-									\
-	profile_now(to_profile(item), &s);				\
-	return sysfs_emit(page, _fmt "\n", s._name);			\
-}									\
-									\
-static ssize_t profile_##_name##_store(struct config_item *item,	\
-				       const char *page, size_t count)	\
-{									\
-	struct trivio_vdpa_profile *p = to_profile(item);		\
-									\
-	return store_number(p, _bit, &p->set._name,			\
-			    sizeof(p->set._name), _min, _max, page,	\
-			    count);					\
-}									\
-CONFIGFS_ATTR(profile_, _name)
-
 NUMBER_ATTR(features, F_FEATURES, 0, U64_MAX, "%#llx");
 NUMBER_ATTR(queues, F_QUEUES, 1, 64, "%u");
 NUMBER_ATTR(queue_max, F_QUEUE_MAX, 2, TRIVIO_RING_MAX, "%u");
@@ -225,43 +203,6 @@ NUMBER_ATTR(doorbell, F_DOORBELL, 0, 1, "%u");
 NUMBER_ATTR(doorbell_sleep, F_DOORBELL_SLEEP, 0, USEC_PER_SEC, "%u");
 NUMBER_ATTR(iova_first, F_IOVA_FIRST, 0, U64_MAX, "%#llx");
 NUMBER_ATTR(iova_last, F_IOVA_LAST, 0, U64_MAX, "%#llx");
-NUMBER_ATTR(mtu, F_MTU, ETH_MIN_MTU, ETH_MAX_MTU, "%u");
-NUMBER_ATTR(read_only, F_READ_ONLY, 0, 1, "%u");
-NUMBER_ATTR(direct_io, F_DIRECT_IO, 0, 1, "%u");
-
-static ssize_t profile_capacity_show(struct config_item *item, char *page)
-{
-	struct trivio_vdpa_settings s;
-
-	profile_now(to_profile(item), &s);
-	return sysfs_emit(page, "%llu\n", s.capacity);
-}
-
-/* The one number that may change under a live device. */
-static ssize_t profile_capacity_store(struct config_item *item,
-				      const char *page, size_t count)
-{
-	struct trivio_vdpa_profile *p = to_profile(item);
-	char *end;
-	u64 val = memparse(page, &end);
-	int err = 0;
-
-	if (end == page || (*end && *end != '\n'))
-		return -EINVAL;
-	if (!val || val % TRIVIO_SECTOR_SIZE || val > S64_MAX)
-		return -ERANGE;
-	mutex_lock(&p->lock);
-	if (p->v)
-		err = p->v->is_net ? -EBUSY :
-		      trivio_blk_resize(p->v->dev, val >> TRIVIO_SECTOR_SHIFT);
-	if (!err) {
-		p->set.capacity = val;
-		p->given |= BIT(F_CAPACITY);
-	}
-	mutex_unlock(&p->lock);
-	return err ?: count;
-}
-CONFIGFS_ATTR(profile_, capacity);
 
 static ssize_t profile_check_show(struct config_item *item, char *page)
 {
@@ -318,333 +259,6 @@ static ssize_t profile_check_reports_show(struct config_item *item, char *page)
 }
 CONFIGFS_ATTR_RO(profile_, check_reports);
 
-static ssize_t profile_block_size_show(struct config_item *item, char *page)
-{
-	struct trivio_vdpa_settings s;
-
-	profile_now(to_profile(item), &s);
-	return sysfs_emit(page, "%u\n", s.block_size);
-}
-
-static ssize_t profile_block_size_store(struct config_item *item,
-					const char *page, size_t count)
-{
-	struct trivio_vdpa_profile *p = to_profile(item);
-	u32 val;
-	int err;
-
-	err = kstrtou32(page, 0, &val);
-	if (err)
-		return err;
-	if (!is_power_of_2(val))
-		return -EINVAL;
-	return store_number(p, F_BLOCK_SIZE, &p->set.block_size,
-			    sizeof(p->set.block_size), TRIVIO_SECTOR_SIZE,
-			    PAGE_SIZE, page, count);
-}
-CONFIGFS_ATTR(profile_, block_size);
-
-static ssize_t profile_write_cache_show(struct config_item *item, char *page)
-{
-	struct trivio_vdpa_settings s;
-
-	profile_now(to_profile(item), &s);
-	return sysfs_emit(page, "%llu\n", s.write_cache);
-}
-
-static ssize_t profile_write_cache_store(struct config_item *item,
-					 const char *page, size_t count)
-{
-	struct trivio_vdpa_profile *p = to_profile(item);
-	char *end;
-	u64 val = memparse(page, &end);
-	int err = 0;
-
-	if (end == page || (*end && *end != '\n'))
-		return -EINVAL;
-	if (val && (val < PAGE_SIZE || val > S64_MAX))
-		return -ERANGE;
-	mutex_lock(&p->lock);
-	if (p->v) {
-		err = -EBUSY;
-	} else {
-		p->set.write_cache = val;
-		p->given |= BIT(F_WRITE_CACHE);
-	}
-	mutex_unlock(&p->lock);
-	return err ?: count;
-}
-CONFIGFS_ATTR(profile_, write_cache);
-
-static ssize_t profile_lifetime_show(struct config_item *item, char *page)
-{
-	struct trivio_vdpa_settings s;
-
-	profile_now(to_profile(item), &s);
-	return sysfs_emit(page, "%u %u %u\n", s.lifetime[0], s.lifetime[1],
-			  s.lifetime[2]);
-}
-
-/* The values can change under a device that has the feature. */
-static ssize_t profile_lifetime_store(struct config_item *item,
-				      const char *page, size_t count)
-{
-	struct trivio_vdpa_profile *p = to_profile(item);
-	u16 w[TRIVIO_BLK_LIFETIME_NR];
-	int err = 0;
-
-	if (sscanf(page, "%hu %hu %hu", &w[0], &w[1], &w[2]) != 3)
-		return -EINVAL;
-	/* Virtio 1.2, 5.2.6: what is above is reserved. */
-	if (w[0] > 3 || w[1] > 11 || w[2] > 11)
-		return -ERANGE;
-	mutex_lock(&p->lock);
-	if (p->v && (p->v->is_net || !p->v->set.has_lifetime)) {
-		err = -EBUSY;
-	} else {
-		memcpy(p->set.lifetime, w, sizeof(w));
-		p->given |= BIT(F_LIFETIME);
-		if (p->v) {
-			memcpy(p->v->set.lifetime, w, sizeof(w));
-			trivio_blk_set_lifetime(p->v->dev, w);
-		}
-	}
-	mutex_unlock(&p->lock);
-	return err ?: count;
-}
-CONFIGFS_ATTR(profile_, lifetime);
-
-static ssize_t profile_mac_show(struct config_item *item, char *page)
-{
-	struct trivio_vdpa_settings s;
-
-	profile_now(to_profile(item), &s);
-	return sysfs_emit(page, "%pM\n", s.mac);
-}
-
-static ssize_t profile_mac_store(struct config_item *item, const char *page,
-				 size_t count)
-{
-	struct trivio_vdpa_profile *p = to_profile(item);
-	u8 mac[ETH_ALEN];
-	int err = 0;
-
-	if (!mac_pton(page, mac))
-		return -EINVAL;
-	if (!is_valid_ether_addr(mac))
-		return -EADDRNOTAVAIL;
-	mutex_lock(&p->lock);
-	if (p->v) {
-		err = -EBUSY;
-	} else {
-		ether_addr_copy(p->set.mac, mac);
-		p->given |= BIT(F_MAC);
-	}
-	mutex_unlock(&p->lock);
-	return err ?: count;
-}
-CONFIGFS_ATTR(profile_, mac);
-
-/* --- what may change under a live net device ----------------------------- */
-
-static ssize_t profile_link_show(struct config_item *item, char *page)
-{
-	struct trivio_vdpa_settings s;
-
-	profile_now(to_profile(item), &s);
-	return sysfs_emit(page, "%s\n", str_up_down(s.link));
-}
-
-static ssize_t profile_link_store(struct config_item *item, const char *page,
-				  size_t count)
-{
-	struct trivio_vdpa_profile *p = to_profile(item);
-	int err = 0;
-	bool up;
-
-	if (sysfs_streq(page, "up"))
-		up = true;
-	else if (sysfs_streq(page, "down"))
-		up = false;
-	else
-		return -EINVAL;
-	mutex_lock(&p->lock);
-	if (!p->v)
-		p->given |= BIT(F_LINK);
-	else if (!p->v->is_net)
-		err = -EOPNOTSUPP;
-	else
-		trivio_net_set_link(p->v->dev, up);
-	if (!err) {
-		p->set.link = up;
-		if (p->v)
-			p->v->set.link = up;
-	}
-	mutex_unlock(&p->lock);
-	return err ?: count;
-}
-CONFIGFS_ATTR(profile_, link);
-
-/* Speed or duplex changed; the device, if there is one, tells its driver. */
-static int speed_set(struct trivio_vdpa_profile *p, u32 speed, u8 duplex)
-{
-	lockdep_assert_held(&p->lock);
-	if (p->v && !p->v->is_net)
-		return -EOPNOTSUPP;
-	p->set.speed = speed;
-	p->set.duplex = duplex;
-	p->given |= BIT(F_SPEED) | BIT(F_DUPLEX);
-	if (p->v) {
-		p->v->set.speed = speed;
-		p->v->set.duplex = duplex;
-		trivio_net_set_speed(p->v->dev, speed, duplex);
-	}
-	return 0;
-}
-
-static ssize_t profile_speed_show(struct config_item *item, char *page)
-{
-	struct trivio_vdpa_settings s;
-
-	profile_now(to_profile(item), &s);
-	if (s.speed == SPEED_UNKNOWN)
-		return sysfs_emit(page, "unknown\n");
-	return sysfs_emit(page, "%u\n", s.speed);
-}
-
-static ssize_t profile_speed_store(struct config_item *item, const char *page,
-				   size_t count)
-{
-	struct trivio_vdpa_profile *p = to_profile(item);
-	struct trivio_vdpa_settings s;
-	u32 val = SPEED_UNKNOWN;
-	int err;
-
-	if (!sysfs_streq(page, "unknown")) {
-		err = kstrtou32(page, 0, &val);
-		if (err)
-			return err;
-		/* virtio 1.2, 5.1.4: 0 to 0x7fffffff. */
-		if (!val || val > INT_MAX)
-			return -ERANGE;
-	}
-	profile_now(p, &s);
-	mutex_lock(&p->lock);
-	err = speed_set(p, val, s.duplex);
-	mutex_unlock(&p->lock);
-	return err ?: count;
-}
-CONFIGFS_ATTR(profile_, speed);
-
-static const struct {
-	u8 duplex;
-	const char *name;
-} duplexes[] = {
-	{ DUPLEX_HALF, "half" },
-	{ DUPLEX_FULL, "full" },
-	{ DUPLEX_UNKNOWN, "unknown" },
-};
-
-static ssize_t profile_duplex_show(struct config_item *item, char *page)
-{
-	struct trivio_vdpa_settings s;
-	int i;
-
-	profile_now(to_profile(item), &s);
-	for (i = 0; i < ARRAY_SIZE(duplexes) - 1; i++) {
-		if (duplexes[i].duplex == s.duplex)
-			break;
-	}
-	return sysfs_emit(page, "%s\n", duplexes[i].name);
-}
-
-static ssize_t profile_duplex_store(struct config_item *item, const char *page,
-				    size_t count)
-{
-	struct trivio_vdpa_profile *p = to_profile(item);
-	struct trivio_vdpa_settings s;
-	int i, err;
-
-	for (i = 0; i < ARRAY_SIZE(duplexes); i++) {
-		if (sysfs_streq(page, duplexes[i].name))
-			break;
-	}
-	if (i == ARRAY_SIZE(duplexes))
-		return -EINVAL;
-	profile_now(p, &s);
-	mutex_lock(&p->lock);
-	err = speed_set(p, s.speed, duplexes[i].duplex);
-	mutex_unlock(&p->lock);
-	return err ?: count;
-}
-CONFIGFS_ATTR(profile_, duplex);
-
-/* Writing asks the driver to announce itself, as after a migration. */
-static ssize_t profile_announce_store(struct config_item *item,
-				      const char *page, size_t count)
-{
-	struct trivio_vdpa_profile *p = to_profile(item);
-	int err = 0;
-
-	if (!sysfs_streq(page, "1"))
-		return -EINVAL;
-	mutex_lock(&p->lock);
-	if (!p->v)
-		err = -ENODEV;
-	else if (!p->v->is_net ||
-		 !trivio_has(p->v->dev, VIRTIO_NET_F_GUEST_ANNOUNCE))
-		err = -EOPNOTSUPP;
-	else
-		trivio_net_announce(p->v->dev);
-	mutex_unlock(&p->lock);
-	return err ?: count;
-}
-CONFIGFS_ATTR_WO(profile_, announce);
-
-static ssize_t store_string(struct trivio_vdpa_profile *p, enum field bit,
-			    char *field, size_t size, const char *page,
-			    size_t count)
-{
-	size_t len = strcspn(page, "\n");
-	int err = 0;
-
-	if (!len || len >= size)
-		return -EINVAL;
-	mutex_lock(&p->lock);
-	if (p->v) {
-		err = -EBUSY;
-	} else {
-		memset(field, 0, size);
-		memcpy(field, page, len);
-		p->given |= BIT(bit);
-	}
-	mutex_unlock(&p->lock);
-	return err ?: count;
-}
-
-#define STRING_ATTR(_name, _bit)					\
-static ssize_t profile_##_name##_show(struct config_item *item,		\
-				      char *page)			\
-{									\
-	struct trivio_vdpa_settings s;					\
-									\
-	profile_now(to_profile(item), &s);				\
-	return sysfs_emit(page, "%s\n", s._name);			\
-}									\
-									\
-static ssize_t profile_##_name##_store(struct config_item *item,	\
-				       const char *page, size_t count)	\
-{									\
-	struct trivio_vdpa_profile *p = to_profile(item);		\
-									\
-	return store_string(p, _bit, p->set._name,			\
-			    sizeof(p->set._name), page, count);		\
-}									\
-CONFIGFS_ATTR(profile_, _name)
-
-STRING_ATTR(serial, F_SERIAL);
-STRING_ATTR(backing, F_BACKING);
-
 static struct configfs_attribute *profile_attrs[] = {
 	&profile_attr_features,
 	&profile_attr_queues,
@@ -655,24 +269,27 @@ static struct configfs_attribute *profile_attrs[] = {
 	&profile_attr_doorbell_sleep,
 	&profile_attr_iova_first,
 	&profile_attr_iova_last,
-	&profile_attr_mac,
-	&profile_attr_mtu,
 	&profile_attr_check,
 	&profile_attr_check_reports,
-	&profile_attr_link,
-	&profile_attr_speed,
-	&profile_attr_duplex,
-	&profile_attr_announce,
-	&profile_attr_capacity,
-	&profile_attr_block_size,
-	&profile_attr_read_only,
-	&profile_attr_direct_io,
-	&profile_attr_write_cache,
-	&profile_attr_lifetime,
-	&profile_attr_serial,
-	&profile_attr_backing,
 	NULL,
 };
+
+/* These, and those of both classes: a directory does not know which it is for. */
+static struct configfs_attribute *all_attrs[PROFILE_ATTRS_MAX + 1];
+
+static void attrs_collect(void)
+{
+	struct configfs_attribute **const from[] = {
+		profile_attrs, trivio_vdpa_profile_net,
+		trivio_vdpa_profile_blk,
+	};
+	size_t i, n = 0;
+	int k;
+
+	for (k = 0; k < ARRAY_SIZE(from); k++)
+		for (i = 0; from[k][i] && n < PROFILE_ATTRS_MAX; i++)
+			all_attrs[n++] = from[k][i];
+}
 
 /* --- directories -------------------------------------------------------- */
 
@@ -681,6 +298,7 @@ static void profile_release(struct config_item *item)
 	struct trivio_vdpa_profile *p = to_profile(item);
 
 	trivio_vdpa_faults_free(p->faults);
+	trivio_port_spec_clear(&p->set.port);
 	mutex_destroy(&p->lock);
 	kfree(p);
 }
@@ -691,7 +309,7 @@ static struct configfs_item_operations profile_item_ops = {
 
 static const struct config_item_type profile_type = {
 	.ct_item_ops = &profile_item_ops,
-	.ct_attrs = profile_attrs,
+	.ct_attrs = all_attrs,
 	.ct_owner = THIS_MODULE,
 };
 
@@ -737,7 +355,8 @@ static struct configfs_subsystem profiles = {
 /**
  * trivio_vdpa_profile_get() - apply the profile of a device that is being made
  * @name: device
- * @s: defaults; what the profile says goes over them
+ * @s: defaults; what the profile says goes over them. Its port is the caller's
+ *	to clear.
  *
  * Return: the profile, to be put, or NULL if there is none.
  */
@@ -754,6 +373,9 @@ trivio_vdpa_profile_get(const char *name, struct trivio_vdpa_settings *s)
 		p = to_profile(item);
 		mutex_lock(&p->lock);
 		profile_apply(p, s);
+		/* The file may be written before the device takes the socket. */
+		if (s->port.file)
+			get_file(s->port.file);
 		mutex_unlock(&p->lock);
 	}
 	return p;
@@ -810,6 +432,7 @@ void trivio_vdpa_profile_put(struct trivio_vdpa_profile *p)
  */
 int trivio_vdpa_profile_setup(void)
 {
+	attrs_collect();
 	config_group_init(&profiles.su_group);
 	mutex_init(&profiles.su_mutex);
 	return configfs_register_subsystem(&profiles);

@@ -105,6 +105,7 @@ struct trivio_vdpa_as {
  * @link: net: link state at first
  * @speed: net: Mbit/s, or SPEED_UNKNOWN
  * @duplex: net: DUPLEX_*
+ * @port: net: where frames go
  * @capacity: blk: bytes
  * @block_size: blk: logical block, bytes
  * @read_only: blk
@@ -131,6 +132,7 @@ struct trivio_vdpa_settings {
 	bool link;
 	u32 speed;
 	u8 duplex;
+	struct trivio_port_spec port;
 	u64 capacity;
 	u32 block_size;
 	bool read_only;
