@@ -72,17 +72,37 @@ net_unxdp()
 	return 0
 }
 
+# The same two devices at a switch.
+net_switch()
+{
+	local d
+
+	vdpa_del na nb
+	for d in na nb; do
+		mkdir -p "/sys/kernel/config/trivio/$d" &&
+			echo switch:bench >"/sys/kernel/config/trivio/$d/port" &&
+			vdpa_new $d trivio_net virtio_vdpa && if_quiet "$(vdpa_netif $d)" || return 1
+	done
+	if_drop "$(vdpa_netif nb)"
+}
+
+net_unswitch()
+{
+	vdpa_del na nb
+}
+
 suite_vdpa_net()
 {
 	local len how ref ours sim
 
 	vdpa_modules && sim_modules || return 1
 	vdpa_new nsim vdpasim_net virtio_vdpa mac 52:54:00:0a:00:01 &&
-		sim=$(vdpa_netif nsim) && if_quiet "$sim" && if_drop "$sim" && net_pair ||
+		sim=$(vdpa_netif nsim) && if_quiet "$sim" && if_drop "$sim" ||
 		bench_fail "$SUITE: no devices" || return 1
 	for len in 60 1500; do
 		ref=$(net_send "$sim" "$sim" $len)
-		for how in xdp redirect bridge; do
+		for how in switch xdp redirect bridge; do
+			[ -e $VDPA_BUS/devices/na ] || [ $how = switch ] || net_pair
 			net_$how || bench_fail "$SUITE: $how" || continue
 			ours=$(net_send "$(vdpa_netif na)" "$(vdpa_netif nb)" $len)
 			row "$len B, by $how" "instr/frame" "$ref" "$ours" 0.50
