@@ -9,6 +9,7 @@
 
 HOST=10.6.0.1 GUEST=10.6.0.2
 PAIRS=4
+HERE=$(cd "$(dirname "$0")" && pwd)
 
 tap_make()
 {
@@ -19,15 +20,18 @@ tap_make()
 
 # --- a guest with four queue pairs in a hot-plug slot ----------------------------
 
-# Descriptor 25 stays open in QEMU without use: it is for the device plugged in later.
+# Descriptors 31 to 34 are the tap's queues. 25 stays open in QEMU without use: it is for the
+# device plugged in later.
 mq_start()
 {
 	tap_make mq0 multi_queue || return 1
-	inner_start g --smp 2 -- -device pcie-root-port,id=slot,chassis=1,slot=1 \
-		-netdev tap,id=n0,ifname=mq0,script=no,downscript=no,queues=$PAIRS,vhost=on,vhostforce=on,vhostfds=21:22:23:24 \
-		-device virtio-net-pci,id=nic,bus=slot,netdev=n0,mq=on,vectors=10,mac=52:54:00:06:00:02 \
+	"$HERE/tapfds" mq0 $PAIRS 31 "$TOP/tools/lab/inner" start g --smp 2 -- \
+		-device pcie-root-port,id=port1,chassis=1,slot=1 \
+		-netdev tap,id=n0,fds=31:32:33:34,vhost=on,vhostforce=on,vhostfds=21:22:23:24 \
+		-device virtio-net-pci,id=nic,bus=port1,netdev=n0,mq=on,vectors=10,mac=52:54:00:06:00:02 \
 		21<>$NODE 22<>$NODE 23<>$NODE 24<>$NODE 25<>$NODE || return 1
-	nic_up g $GUEST/24
+	# What it says of its CPU while it boots is not ours.
+	nic_up g $GUEST/24 && inner_exec g 'dmesg -c >/dev/null'
 }
 
 # Frames of one flow stay on one queue. Without XPS it is the flow that chooses.
@@ -197,7 +201,11 @@ unplug()
 	sleep 2
 	[ "$(counter "$PID" packets)" -gt $((was + 20)) ] || { echo "no traffic before"; return 1; }
 	inner_qmp g '{"execute":"device_del","arguments":{"id":"nic"}}' || return 1
-	until_true 60 unplugged || { echo "QEMU still has the device"; return 1; }
+	until_true 60 unplugged || {
+		echo "QEMU still has the device; the guest's tasks:"
+		inner_exec g 'echo w >/proc/sysrq-trigger; dmesg | tail -n 60'
+		return 1
+	}
 	until_true 10 idle || { devices "$PID" '[.[] | {name, state}]'; return 1; }
 	inner_exec g 'killall iperf3; test ! -e /sys/class/net/eth0' || return 1
 	kill "$(tr -d '\0' </run/iperf-g)"
@@ -219,7 +227,7 @@ replug()
 	inner_qmp g '{"execute":"netdev_add","arguments":{"type":"tap","id":"n1","ifname":"mq1",
 		"script":"no","downscript":"no","vhost":true,"vhostforce":true,"vhostfd":"25"}}' &&
 		inner_qmp g '{"execute":"device_add","arguments":{"driver":"virtio-net-pci","id":"nic2",
-		"bus":"slot","netdev":"n1","packed":true}}' || return 1
+		"bus":"port1","netdev":"n1","packed":true}}' || return 1
 	until_true 60 inner_exec g 'test -e /sys/class/net/eth0' || { echo "no interface"; return 1; }
 	nic_up g $GUEST/24 && sleep 1 && ping_addr g $HOST $GUEST || return 1
 	has_feature "$PID" RING_PACKED && [ "$(counter "$PID" packets rx)" -ge 5 ]
@@ -262,9 +270,9 @@ iommu_start()
 {
 	tap_make io0 || return 1
 	inner_start io --append "intel_iommu=on iommu.strict=1" -- -machine kernel-irqchip=split \
-		-device "intel-iommu,intremap=on$1" -device pcie-root-port,id=slot,chassis=1,slot=1 \
+		-device "intel-iommu,intremap=on$1" -device pcie-root-port,id=port1,chassis=1,slot=1 \
 		-netdev tap,id=n0,ifname=io0,script=no,downscript=no,vhost=on,vhostforce=on,vhostfd=21 \
-		-device "virtio-net-pci,bus=slot,netdev=n0,iommu_platform=on,mac=52:54:00:06:00:03$2" \
+		-device "virtio-net-pci,bus=port1,netdev=n0,iommu_platform=on,mac=52:54:00:06:00:03$2" \
 		21<>$NODE || return 1
 	nic_up io $GUEST/24 &&
 		inner_exec io "test -e \$(readlink -f /sys/class/net/eth0/device/..)/iommu_group"
