@@ -3,14 +3,17 @@
 # Live migration between two QEMUs with trivio on both sides, under ping and two TCP streams
 # whose bytes are summed at both ends. The last word on the dirty log: when the guest has
 # stopped on one side and not yet started on the other, its memory is the same byte for byte.
+# The check moves it once with a split ring; GUEST_ALL=1 there and back, packed as well.
 
 # shellcheck source=selftests/guest/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 HOST=10.7.0.1 GUEST=10.7.0.2 MEM=256
 RUN=/run/migrate
-# What KVM writes into a guest's memory by itself would differ: the paravirtual clock.
-APPEND="no-kvmclock no-steal-acc"
+TRACING=/sys/kernel/tracing
+# What KVM may write into a stopped guest's memory: the time stolen from it. Its clock stays: without it
+# the guest falls back to the HPET here, and each look at the time is an exit to QEMU.
+APPEND="no-steal-acc"
 
 # end_start NAME OPTS ARG...: one end of a migration: a tap in the bridge, trivio behind it.
 end_start()
@@ -124,7 +127,7 @@ log_is_busy()
 	LOGGED_RX=$(($(counter "$pid" logged rx) - WAS_RX))
 	LOGGED_TX=$(($(counter "$pid" logged tx) - WAS_TX))
 	PACKETS_RX=$(($(counter "$pid" packets rx) - WAS_PACKETS))
-	[ $LOGGED_TX -ge 100 ] && [ $PACKETS_RX -ge 150 ] && [ $LOGGED_RX -ge $PACKETS_RX ]
+	[ $LOGGED_TX -ge 100 ] && [ $PACKETS_RX -ge 100 ] && [ $LOGGED_RX -ge $PACKETS_RX ]
 }
 
 # Slow first, so that traffic runs while the log is on, then fast, so that it ends.
@@ -136,7 +139,7 @@ migrate_logged()
 	WAS_RX=$(counter "$pid" logged rx) WAS_TX=$(counter "$pid" logged tx)
 	WAS_PACKETS=$(counter "$pid" packets rx)
 	! has_feature "$pid" LOG_ALL || { echo "LOG_ALL before the migration"; return 1; }
-	bandwidth "$from" 4000000 &&
+	bandwidth "$from" 1500000 &&
 		inner_qmp "$from" '{"execute":"migrate","arguments":{"uri":"unix:'$RUN/"$to"'.sock"}}' || return 1
 	until_true 60 log_is_busy "$pid"
 	echo "logged $LOGGED_RX rx, $LOGGED_TX tx, of $PACKETS_RX packets to the guest"
@@ -163,14 +166,32 @@ ram_of()
 	return 1
 }
 
-# Pages that differ between two stopped guests: none.
+# The page that KVM writes by itself on the side that takes over: QEMU tells it where the guest
+# wants the wall clock, and KVM puts it there. The guest said so while it booted.
+clock_watch()
+{
+	inner_kvm && echo >$TRACING/trace && echo 'ecx == 0x4b564d00' >$TRACING/events/kvm/kvm_msr/filter &&
+		echo 1 >$TRACING/events/kvm/kvm_msr/enable
+}
+
+clock_page()
+{
+	local addr
+
+	echo 0 >$TRACING/events/kvm/kvm_msr/enable
+	addr=$(sed -n 's/.*msr_write 4b564d00 = \(0x[0-9a-f]*\).*/\1/p' $TRACING/trace | tail -n 1)
+	[ -n "$addr" ] && printf '%x\n' $((addr >> 12)) | tee $RUN/clock-page
+}
+
+# Pages that differ between two stopped guests: none but the clock's.
 memory_equal()
 {
 	local a b pages
 
 	a=$(ram_of "$1") && b=$(ram_of "$2") || return 1
 	pages=$(cmp -l -n $((MEM << 20)) -i "$a:$b" "/proc/$(inner_pid "$1")/mem" "/proc/$(inner_pid "$2")/mem" |
-		head -c 4000000 | awk '{ p[int(($1 - 1) / 4096)]++ } END { for (i in p) printf "%x (%d bytes)\n", i, p[i] }')
+		head -c 4000000 | awk '{ p[int(($1 - 1) / 4096)]++ } END { for (i in p) printf "%x (%d bytes)\n", i, p[i] }' |
+		grep -v "^$(cat $RUN/clock-page) ")
 	[ -z "$pages" ] && return 0
 	echo "pages that differ:"
 	head -n 20 <<<"$pages"
@@ -192,33 +213,38 @@ hop()
 {
 	local from=$1 to=$2 opts=$3 what=$4
 
-	check "$what: other side waits" end_start "$to" "$opts" --incoming "unix:$RUN/$to.sock" -- -S || return
+	check "$what: other side waits" end_start "$to" "$opts" --incoming "unix:$RUN/$to.sock" -- -S || return 1
 	check "$what: dirty log is on and busy" migrate_logged "$from" "$to"
-	check "$what: migration completes" migrate_end "$from" || return
+	check "$what: migration completes" migrate_end "$from" || return 1
 	check "$what: every byte of guest memory arrives" memory_equal "$from" "$to"
 	check "$what: guest goes on" inner_qmp "$to" '{"execute":"cont"}'
 	end_stop "$from"
 	check "$what: the other side's trivio carries on" takes_over "$to"
 }
 
-# road NAME OPTS: a guest that moves twice, there and back, in the middle of its streams.
+# road NAME OPTS: a guest that moves, there and (GUEST_ALL=1) back, in the middle of its streams.
 road()
 {
-	local name=$1 opts=$2
+	local name=$1 opts=$2 at=b
 
 	rm -rf $RUN
 	mkdir -p $RUN
+	check "$name: KVM's clock is watched" clock_watch
 	check "$name: guest starts" end_start a "$opts" -- || return
 	nic_up a $GUEST/24
 	check "$name: ping both ways" ping_addr a $HOST $GUEST
+	check "$name: where KVM keeps the guest's clock" clock_page a
 	check "$name: streams start" streams_start a
-	hop a b "$opts" "$name, there"
-	hop b a "$opts" "$name, and back"
-	check "$name: streams end" streams_stop a
-	check "$name: TCP to the guest unbroken, nothing changed" down_whole a
-	check "$name: TCP from the guest unbroken, nothing changed" up_whole a
+	hop a b "$opts" "$name, there" || return
+	if [ -n "${GUEST_ALL:-}" ]; then
+		hop b a "$opts" "$name, and back" || return
+		at=a
+	fi
+	check "$name: streams end" streams_stop $at
+	check "$name: TCP to the guest unbroken, nothing changed" down_whole $at
+	check "$name: TCP from the guest unbroken, nothing changed" up_whole $at
 	check "$name: ping went on" ping_went_on
-	end_stop a
+	end_stop $at
 	check "$name: nothing is left" gone
 }
 
@@ -228,6 +254,6 @@ ip link add br-mig type bridge && ip addr add $HOST/24 dev br-mig && ip link set
 
 echo "TAP version 13"
 road split ""
-road packed ",packed=on"
+[ -z "${GUEST_ALL:-}" ] || road packed ",packed=on"
 ip link del br-mig
 finish
