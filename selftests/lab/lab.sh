@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Can the laboratory fail? Each case boots it with something that must not pass for a
-# success, and looks at the exit status and at what is said. Two boots at a time.
+# success, and looks at the exit status and at what is said. LAB_JOBS boots at a time (2).
 
 # shellcheck disable=SC2317	# tests are called by name
 
@@ -125,7 +125,33 @@ test_hang()
 		says hang err '^--- last lines of the console'
 }
 
-# What a person types at the prompt; the terminal echoes it.
+# The makefile's targets for people, with the headers that the laboratory builds with, and where
+# and as it was built there, or make would build all of it anew. What is installed below
+# /lib/modules goes to the tmpfs over it.
+boot_make()
+{
+	# shellcheck disable=SC2016	# expanded in the laboratory
+	boot make --no-modules -- bash -ec '
+		loaded() { grep -c ^trivio /proc/modules || true; }
+		cd "$LAB_TREE"; export KDIR=$LAB_KDIR KCOV_INSTRUMENT=y
+		make -s load; [ $(loaded) = 4 ]
+		tools/trivio/trivio list
+		make -s unload; [ $(loaded) = 0 ]
+		if modprobe -q trivio_vhost; then echo installed before; exit 3; fi
+		make -s install
+		modprobe trivio_vhost; [ $(loaded) = 2 ]; [ -c /dev/trivio-vhost-net ]
+		modinfo -F filename trivio_vhost
+		/usr/local/bin/trivio list --json
+		modprobe -r trivio_vhost; [ $(loaded) = 0 ]; echo all of it'
+}
+
+test_make()
+{
+	status make 0 && says make out '^all of it$' &&
+		says make out '^/lib/modules/.*/updates/.*trivio_vhost\.ko'
+}
+
+# What a person types at the prompt; the terminal echoes it, and bash talks to the terminal.
 boot_shell()
 {
 	local rc=0
@@ -138,7 +164,7 @@ boot_shell()
 
 test_shell()
 {
-	status shell 7 && says shell out '^modules: 4'
+	status shell 7 && says shell out 'modules: 4'
 }
 
 test_options()
@@ -156,9 +182,9 @@ test_options()
 	"$LAB" --help >"$TMP/options.out" && says options out '--debug-kernel'
 }
 
-BOOTS="hang false panic load warn off shell"
+BOOTS="hang false panic load make warn off shell"
 for b in $BOOTS; do
-	while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
+	while [ "$(jobs -rp | wc -l)" -ge "${LAB_JOBS:-2}" ]; do
 		wait -n
 	done
 	"boot_$b" &

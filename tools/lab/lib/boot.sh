@@ -70,6 +70,7 @@ job_write()
 		echo "export LAB_ACCEL=$ACCEL LAB_ICOUNT=${OPT_ICOUNT:-0}"
 		echo "export LAB_DEBUG=${OPT_DEBUG_KERNEL:-0} LAB_JSON=${OPT_JSON:-0}"
 		echo "export LAB_GUEST_DIR=$GUEST_DIR LAB_SLOW=$(lab_slowness)"
+		echo "export LAB_KDIR=$KERNEL_BUILD LAB_TREE=$BUILD_DIR"
 		echo "export KSFT_DIR=$KSFT_DIR KHDR_INCLUDES='-isystem $UAPI_DIR'"
 		echo "export TRIVIO_LAB=1 TRIVIO_SIM=${SIM_DIR:-}"
 	} >>"$dir/job"
