@@ -58,12 +58,30 @@ static int queue_miss(struct trivio_queue *q, u64 addr, u32 perm)
 	return err;
 }
 
+/*
+ * The range of @addr in the road's own table. A worker has the queue's lock, which
+ * keeps the core's table, not the road's: that is RCU's.
+ */
+static bool range_find(struct trivio_queue *q, u64 addr, u64 left, u32 perm,
+		       struct trivio_range *r)
+{
+	bool found;
+
+	/* A chain that has a copy uses it, whatever is pinned now. */
+	if (unlikely(trivio_copy_any(q)) &&
+	    trivio_copy_find(q, addr, left, perm, r))
+		return true;
+	rcu_read_lock();
+	found = !q->mem->ops->lookup(q->mem, addr, r);
+	rcu_read_unlock();
+	return found;
+}
+
 /* Address spaces that are looked up range by range (a cache of pins). */
 static int translate_lookup(struct trivio_queue *q, u64 addr, u32 len, u32 perm,
 			    union trivio_seg *seg, int max, u64 *bad)
 {
-	struct trivio_mem *mem = q->mem;
-	u64 gen = READ_ONCE(mem->gen);
+	u64 gen = READ_ONCE(q->mem->gen);
 	bool any = trivio_copy_any(q);
 	struct trivio_range r;
 	u64 left = len;
@@ -76,10 +94,7 @@ static int translate_lookup(struct trivio_queue *q, u64 addr, u32 len, u32 perm,
 		u64 off, part;
 
 		*bad = addr;
-		/* A chain that has a copy uses it, whatever is pinned now. */
-		if (!(unlikely(any) &&
-		      trivio_copy_find(q, addr, left, perm, &r)) &&
-		    mem->ops->lookup(mem, addr, &r))
+		if (!range_find(q, addr, left, perm, &r))
 			return -EFAULT;
 		if (perm & ~r.perm)
 			return -EPERM;
