@@ -268,6 +268,19 @@ static void sw_kick(struct trivio_port *port, struct trivio_queue *q)
 		port_napi_kick(&tx->napi, &tx->irq);
 }
 
+/* Nobody else would before the next frame comes. */
+static void sw_settled(struct trivio_port *port, struct trivio_queue *q)
+{
+	struct sw_rx *rx = &pair_of(to_sw_port(port), q)->rx;
+
+	if (is_tx(q))
+		return;
+	spin_lock_bh(&rx->lock);
+	if (rx->running)
+		trivio_queue_flush(q);
+	spin_unlock_bh(&rx->lock);
+}
+
 static void sw_features(struct trivio_port *port, u64 features)
 {
 	WRITE_ONCE(to_sw_port(port)->features, features);
@@ -289,6 +302,7 @@ static const struct trivio_port_ops sw_port_ops = {
 	.serve_tx	= sw_serve,
 	.serve_rx	= sw_serve,
 	.kick		= sw_kick,
+	.settled	= sw_settled,
 	.features	= sw_features,
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Where the frames of a net function go when that is a socket: a packet socket
- * on an interface, or a tap that somebody opened.
+ * on an interface, or a tap that somebody opened; or a switch.
  */
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -102,6 +102,44 @@ TEST_F_TIMEOUT(port, packet_socket, LONG)
 	OK(vc_start(c, FEATURES));
 	OK(vc_tx(c, 1));
 	EXPECT_LE(0, vc_wait_used(c, 1, WAIT_MS));
+}
+
+/*
+ * Two functions at one switch. Guest memory is pinned when it is first used, and
+ * a switch does not wait for that: the first frame into a page may be lost.
+ */
+TEST_F_TIMEOUT(port, at_a_switch, LONG)
+{
+	struct vc *c = &self->c, to = {};
+	uint32_t seq, i, tries, lost = 0;
+
+	OK(vc_create(&to, "trivio-net"));
+	OK(vc_attr_set(c, "port", "switch:pt"));
+	OK(vc_attr_set(&to, "port", "switch:pt"));
+	OK(vc_open(c));
+	OK(vc_open(&to));
+	OK(vc_start(c, FEATURES));
+	OK(vc_start(&to, FEATURES));
+	vc_rx_post(&to, VC_RING);
+	for (i = 0; i < 200; i++) {
+		for (tries = 0; tries < 5; tries++) {
+			OK(vc_tx(c, i));
+			ASSERT_LE(0, vc_wait_used(c, 1, WAIT_MS));
+			if (!vc_rx(&to, &seq, 200))
+				break;
+			lost++;
+		}
+		ASSERT_EQ(i, seq);
+		vc_rx_post(&to, 1);
+	}
+	TH_LOG("%u frames lost while memory was being pinned", lost);
+	EXPECT_GT(20, lost);
+	vc_close(&to);
+	/* Nobody is there any more; the sender goes on. */
+	OK(vc_tx(c, i));
+	ASSERT_LE(0, vc_wait_used(c, 1, WAIT_MS));
+	EXPECT_EQ(0, pins_left(&to));
+	EXPECT_EQ(0, vc_remove(&to));
 }
 
 TEST_F(port, refusals)
