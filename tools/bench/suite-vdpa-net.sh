@@ -102,7 +102,7 @@ suite_vdpa_net()
 	for len in 60 1500; do
 		ref=$(net_send "$sim" "$sim" $len)
 		for how in switch xdp redirect bridge; do
-			[ -e $VDPA_BUS/devices/na ] || [ $how = switch ] || net_pair
+			[ -e "$VDPA_BUS/devices/na" ] || [ "$how" = switch ] || net_pair
 			net_$how || bench_fail "$SUITE: $how" || continue
 			ours=$(net_send "$(vdpa_netif na)" "$(vdpa_netif nb)" $len)
 			row "$len B, by $how" "instr/frame" "$ref" "$ours" 0.50
