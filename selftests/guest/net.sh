@@ -42,7 +42,7 @@ check()
 	shift
 
 	out=$("$@" 2>&1) || rc=$?
-	[ $rc = 0 ] || printf '%s\n' "$out" | tail -n 15 | sed 's/^/# /'
+	[ $rc = 0 ] || printf '%s\n' "$out" | tail -n 90 | sed 's/^/# /'
 	result $rc "$name"
 }
 
@@ -98,7 +98,9 @@ tcp()
 	tcp_once "$@" && return
 	echo "first try failed; queues:"
 	"$TRIVIO" show
-	"$TRIVIO" doctor
+	# A guest that crashed has started anew: its console says why.
+	inner_exec "$1" "cat /proc/uptime; ip -br addr"
+	grep -v '^$' "$INNER_DIR/$1/console" | tail -n 60
 	ping_both "$1"
 	tcp_once "$@"
 }
