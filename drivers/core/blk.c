@@ -361,14 +361,8 @@ static bool blk_turn(struct trivio_blkq *bq)
 	blk_reap(bq);
 	trivio_ring_kick_disable(&q->ring);
 	for (;;) {
-		got = trivio_queue_pop(q, &req->chain);
-		if (!got) {
-			if (!trivio_ring_kick_enable(&q->ring))
-				break;
-			trivio_ring_kick_disable(&q->ring);
-			continue;
-		}
-		if (got < 0)
+		got = trivio_queue_next(q, &req->chain);
+		if (got <= 0)
 			break;
 		bytes += req->chain.out_len + req->chain.in_len;
 		blk_request(bq, req);

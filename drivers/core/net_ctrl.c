@@ -333,22 +333,15 @@ bool trivio_net_ctrl_serve(struct trivio_queue *q)
 {
 	struct trivio_net *net = trivio_net(q);
 	struct trivio_chain c;
-	int i, n;
+	int i;
 
 	/* What the last turn had to hold back. */
 	trivio_queue_flush(q);
 	trivio_chain_init(q, &c);
 	trivio_ring_kick_disable(&q->ring);
 	for (i = 0; i < CTRL_BUDGET; i++) {
-		n = trivio_queue_pop(q, &c);
-		if (n < 0)
+		if (trivio_queue_next(q, &c) <= 0)
 			return false;
-		if (!n) {
-			if (!trivio_ring_kick_enable(&q->ring))
-				return false;
-			trivio_ring_kick_disable(&q->ring);
-			continue;
-		}
 		ctrl_chain(net, q, &c);
 		/* The driver waits for each. */
 		trivio_queue_flush(q);

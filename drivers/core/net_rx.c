@@ -22,9 +22,9 @@ void trivio_net_rx_unpop(struct trivio_queue *q, struct trivio_chain *chain,
 /**
  * trivio_net_rx_more() - pop until a frame fits
  * @q: receive queue
- * @chain: room for @max chains; the first was popped into the queue's scratch
- *	room, which all of them share, so that they stay valid together
- * @max: most chains for one frame; 1 without MRG_RXBUF
+ * @chain: room for NET_RX_MERGE_MAX chains; the first was popped into the queue's
+ *	scratch room, which all of them share, so that they stay valid together
+ * @mergeable: MRG_RXBUF was accepted: it may be more than one
  * @total: bytes of the frame and its header
  *
  * Context: service of the queue.
@@ -34,14 +34,15 @@ void trivio_net_rx_unpop(struct trivio_queue *q, struct trivio_chain *chain,
  * of them, the first included, are given back unless > 0.
  */
 int trivio_net_rx_more(struct trivio_queue *q, struct trivio_chain *chain,
-		       u16 max, u32 total)
+		       bool mergeable, u32 total)
 {
 	struct trivio_chain *c = chain;
 	u32 sum = c->in_len, slots = c->slots;
 	int n = 1, ret;
 
 	while (sum < total) {
-		if (n == max || slots >= q->ring.num) {
+		if (!mergeable || n == NET_RX_MERGE_MAX ||
+		    slots >= q->ring.num) {
 			ret = -ENOSPC;
 			goto err;
 		}
@@ -67,4 +68,26 @@ int trivio_net_rx_more(struct trivio_queue *q, struct trivio_chain *chain,
 err:
 	trivio_net_rx_unpop(q, chain, n);
 	return ret;
+}
+
+/**
+ * trivio_net_rx_push() - complete the chains of a frame
+ * @q: receive queue
+ * @chain: chains
+ * @n: how many
+ * @total: bytes of the frame and its header
+ *
+ * Context: service of the queue.
+ */
+void trivio_net_rx_push(struct trivio_queue *q, const struct trivio_chain *chain,
+			u16 n, u32 total)
+{
+	u16 i;
+
+	for (i = 0; i < n; i++) {
+		u32 part = min(total, chain[i].in_len);
+
+		trivio_queue_push(q, &chain[i], part);
+		total -= part;
+	}
 }

@@ -233,7 +233,7 @@ static int pair_init(struct trivio_netdev *nd, u16 i)
 	p->tx.q = &nd->dev->queue[2 * i + 1];
 	init_irq_work(&p->tx.irq, tx_irq);
 
-	p->rx.chain = kcalloc(ND_MERGE_MAX, sizeof(*p->rx.chain),
+	p->rx.chain = kcalloc(NET_RX_MERGE_MAX, sizeof(*p->rx.chain),
 			      GFP_KERNEL_ACCOUNT);
 	if (!p->rx.chain)
 		return -ENOMEM;

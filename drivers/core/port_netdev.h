@@ -20,12 +20,7 @@
 
 #include "net_ctrl.h"
 #include "net_hdr.h"
-
-/*
- * Most guest buffers that one frame is spread over (MRG_RXBUF): 64 KiB in
- * buffers of a kilobyte. A driver with smaller ones loses large frames.
- */
-#define ND_MERGE_MAX	64
+#include "net_rx.h"
 
 /* Used entries that may wait for more of a burst (netdev_xmit_more()). */
 #define ND_BURST	64
@@ -54,7 +49,7 @@ struct trivio_netdev;
  * @pair: number of the pair
  * @waits: kicks are on, for want of guest buffers
  * @stops: times it was
- * @chain: ND_MERGE_MAX chains of the frame at hand
+ * @chain: NET_RX_MERGE_MAX chains of the frame at hand
  * @fifo: worker mode: frames on their way
  */
 struct nd_rx {

@@ -13,7 +13,6 @@
 #include <linux/virtio_net.h>
 
 #include "core.h"
-#include "net_rx.h"
 #include "port_netdev.h"
 #include "trace.h"
 
@@ -166,23 +165,8 @@ static int fill_chains(struct nd_rx *rx, const struct nd_frame *f,
 			return -EFAULT;
 		off += part;
 	}
-	for (i = 0, off = 0; i < n; i++) {
-		u32 part = min(f->len + hlen - off, rx->chain[i].in_len);
-
-		trivio_queue_push(q, &rx->chain[i], part);
-		off += part;
-	}
+	trivio_net_rx_push(q, rx->chain, n, f->len + hlen);
 	return 0;
-}
-
-static void put_done(struct nd_rx *rx, u32 len)
-{
-	struct trivio_queue *q = rx->q;
-
-	trivio_stat_inc(q, TRIVIO_STAT_PACKETS);
-	trivio_stat_add(q, TRIVIO_STAT_BYTES, len);
-	trivio_stat_inc(q, TRIVIO_STAT_COPIES);
-	trace_trivio_recv(q, rx->chain->id, rx->chain->seq, len);
 }
 
 /*
@@ -199,16 +183,9 @@ static int put_frame(struct nd_rx *rx, const struct nd_frame *f,
 	u32 hlen = rx->hdr_len, total = f->len + hlen;
 	int n;
 
-	trivio_chain_init(q, c);
-	n = trivio_queue_pop(q, c);
+	n = trivio_net_rx_first(q, c, hlen);
 	if (unlikely(n <= 0))
 		return n;
-	if (unlikely(c->nout || c->in_len < hlen)) {
-		trivio_queue_unpop(q, c);
-		trivio_queue_error(q, TRIVIO_ERR_FORMAT, c->id, 0);
-		return -EINVAL;
-	}
-
 	if (likely(c->in_segs == 1 && c->in_len >= total && rx->direct &&
 		   (!f->skb || !skb_is_nonlinear(f->skb)))) {
 		void *to = c->seg->k.iov_base;
@@ -219,11 +196,11 @@ static int put_frame(struct nd_rx *rx, const struct nd_frame *f,
 			memcpy(to, h, hlen);
 		memcpy(to + hlen, f->skb ? f->skb->data : f->data, f->len);
 		trivio_queue_push(q, c, total);
-		put_done(rx, f->len);
+		trivio_net_rx_count(q, c, f->len);
 		return ND_DONE;
 	}
 
-	n = trivio_net_rx_more(q, c, rx->mergeable ? ND_MERGE_MAX : 1, total);
+	n = trivio_net_rx_more(q, c, rx->mergeable, total);
 	if (unlikely(n == -ENOSPC)) {
 		trivio_queue_drop(q, TRIVIO_STAT_DROP_NOBUF, c->id, f->len);
 		return ND_DROPPED;
@@ -235,7 +212,7 @@ static int put_frame(struct nd_rx *rx, const struct nd_frame *f,
 		trivio_queue_drop(q, TRIVIO_STAT_DROP_FAULT, c->id, f->len);
 		return ND_DROPPED;
 	}
-	put_done(rx, f->len);
+	trivio_net_rx_count(q, c, f->len);
 	return ND_DONE;
 }
 

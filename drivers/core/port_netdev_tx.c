@@ -326,7 +326,7 @@ int nd_poll(struct napi_struct *napi, int budget)
 	struct trivio_queue *q = tx->q;
 	struct nd_job j = { .tx = tx };
 	struct bpf_prog *prog;
-	int done = 0, n;
+	int done = 0;
 
 	if (unlikely(!budget))
 		return 0;
@@ -336,13 +336,8 @@ int nd_poll(struct napi_struct *napi, int budget)
 	trivio_ring_kick_disable(&q->ring);
 	trivio_chain_init(q, &j.c);
 	while (done < budget) {
-		n = trivio_queue_pop(q, &j.c);
-		if (n <= 0) {
-			if (n || !trivio_ring_kick_enable(&q->ring))
-				break;
-			trivio_ring_kick_disable(&q->ring);
-			continue;
-		}
+		if (trivio_queue_next(q, &j.c) <= 0)
+			break;
 		poll_one(tx, &j, prog, closed);
 		done++;
 	}
@@ -425,12 +420,7 @@ bool nd_tx_serve(struct nd_tx *tx)
 	trivio_ring_kick_disable(&q->ring);
 	trivio_chain_init(q, &j.c);
 	for (i = 0; i < ND_BUDGET; i++) {
-		n = trivio_queue_pop(q, &j.c);
-		if (!n && trivio_ring_kick_enable(&q->ring)) {
-			trivio_ring_kick_disable(&q->ring);
-			n = 1;
-			continue;
-		}
+		n = trivio_queue_next(q, &j.c);
 		if (n <= 0)
 			break;
 		skb = serve_one(&j, closed);

@@ -137,9 +137,6 @@ void sock_rx_stop(struct sock_port *p)
 
 /* --- the guest's side -------------------------------------------------- */
 
-/* Looks at a ring that says it has more, and then has not. */
-#define RX_TRIES	16
-
 static void rx_give_back(struct trivio_queue *q, const struct rx_chain *list,
 			 int n)
 {
@@ -167,7 +164,6 @@ static int rx_collect(struct sock_port *p, struct trivio_queue *q, u32 need,
 	struct trivio_chain c;
 	u64 total = 0;
 
-again:
 	while (total < need) {
 		if (n == max || seg == TRIVIO_CHAIN_MAX) {
 			err = -ENOBUFS;
@@ -185,13 +181,8 @@ again:
 			 * Asked while the ring looks empty, so that what is
 			 * left over from this try is not taken for new.
 			 */
-			if (!trivio_ring_kick_enable(&q->ring))
-				goto err_back;
-			trivio_ring_kick_disable(&q->ring);
-			/* A driver that flips its ring gets no endless turn. */
-			if (++tries < RX_TRIES)
-				goto again;
-			trivio_queue_wake(q);
+			if (trivio_queue_dry(q, tries++))
+				continue;
 			goto err_back;
 		}
 		if (unlikely(c.nout || !c.nin)) {

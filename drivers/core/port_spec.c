@@ -172,6 +172,37 @@ void trivio_port_spec_clear(struct trivio_port_spec *spec)
 EXPORT_SYMBOL_GPL(trivio_port_spec_clear);
 
 /**
+ * trivio_port_spec_refused() - why a device can't have a port
+ * @spec: port
+ * @name: name of the device
+ * @pairs: queue pairs that it is to have
+ * @pinned: its memory is (TRIVIO_MEM_KERNEL)
+ * @why: set to words for the user, if it can't
+ *
+ * Return: 0; -ENAMETOOLONG or -EINVAL for a name that no interface can have; -EINVAL
+ * for a socket and more than one pair; -EOPNOTSUPP for a switch and memory that is
+ * not pinned.
+ */
+int trivio_port_spec_refused(const struct trivio_port_spec *spec,
+			     const char *name, u16 pairs, bool pinned,
+			     const char **why)
+{
+	if (spec->file && pairs > 1) {
+		*why = "a socket has one queue pair";
+		return -EINVAL;
+	}
+	if (switch_name(spec->text) && !pinned) {
+		*why = "a switch needs pinned memory";
+		return -EOPNOTSUPP;
+	}
+	if (strcmp(spec->text, "netdev") || dev_valid_name(name))
+		return 0;
+	*why = "no name for a network interface";
+	return strlen(name) >= IFNAMSIZ ? -ENAMETOOLONG : -EINVAL;
+}
+EXPORT_SYMBOL_GPL(trivio_port_spec_refused);
+
+/**
  * trivio_port_spec_features() - what a port leaves of the features
  * @spec: port
  * @features: bits

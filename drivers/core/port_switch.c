@@ -177,7 +177,7 @@ static struct sw_port *port_make(struct trivio_dev *dev)
 
 		spin_lock_init(&pair->rx.lock);
 		pair->rx.q = &dev->queue[2 * i];
-		pair->rx.chain = kcalloc(SW_MERGE_MAX, sizeof(*pair->rx.chain),
+		pair->rx.chain = kcalloc(NET_RX_MERGE_MAX, sizeof(*pair->rx.chain),
 					 GFP_KERNEL_ACCOUNT);
 		if (!pair->rx.chain)
 			goto err;

@@ -19,6 +19,7 @@
 
 #include "net_ctrl.h"
 #include "net_hdr.h"
+#include "net_rx.h"
 
 /* Devices that a switch can join. */
 #define SW_PORTS	128
@@ -33,9 +34,6 @@
 /* How long an address is remembered without being seen; 802.1D's default. */
 #define SW_FDB_AGE	(300 * HZ)
 
-/* Most guest buffers that one frame is spread over (MRG_RXBUF). */
-#define SW_MERGE_MAX	64
-
 /* Flows a port remembers for steering; a power of two. */
 #define SW_FLOWS	256
 
@@ -49,7 +47,7 @@ struct trivio_switch;
  * @running: frames may be put into the ring; under @lock
  * @mergeable: MRG_RXBUF; constant while @running
  * @hdr_len: bytes of the header; constant while @running
- * @chain: SW_MERGE_MAX chains of the frame at hand
+ * @chain: NET_RX_MERGE_MAX chains of the frame at hand
  */
 struct sw_rx {
 	spinlock_t lock;	/* the ring, @running, @chain */

@@ -10,7 +10,6 @@
 #include <net/flow_dissector.h>
 
 #include "core.h"
-#include "net_rx.h"
 #include "port_switch.h"
 #include "trace.h"
 
@@ -202,11 +201,14 @@ static void fill(struct sw_port *to, struct sw_rx *rx,
 		total -= part;
 		at = 0;
 	}
-	for (i = 0, total = f->len + rx->hdr_len; i < n; i++) {
-		part = min(total, rx->chain[i].in_len);
-		trivio_queue_push(q, &rx->chain[i], part);
-		total -= part;
-	}
+	trivio_net_rx_push(q, rx->chain, n, f->len + rx->hdr_len);
+}
+
+/* Why a frame is dropped: the queue broke, or it has no buffer for it (yet). */
+static enum trivio_stat no_room(int err)
+{
+	return err && err != -EAGAIN && err != -ENOSPC ?
+	       TRIVIO_STAT_DROP_FAULT : TRIVIO_STAT_DROP_NOBUF;
 }
 
 /*
@@ -222,16 +224,9 @@ static enum trivio_stat put(struct sw_port *to, struct sw_rx *rx,
 	u32 total = f->len + rx->hdr_len;
 	int n;
 
-	trivio_chain_init(q, c);
-	n = trivio_queue_pop(q, c);
+	n = trivio_net_rx_first(q, c, rx->hdr_len);
 	if (unlikely(n <= 0))
-		return n && n != -EAGAIN ? TRIVIO_STAT_DROP_FAULT :
-		       TRIVIO_STAT_DROP_NOBUF;
-	if (unlikely(c->nout || c->in_len < rx->hdr_len)) {
-		trivio_queue_unpop(q, c);
-		trivio_queue_error(q, TRIVIO_ERR_FORMAT, c->id, 0);
-		return TRIVIO_STAT_DROP_FAULT;
-	}
+		return no_room(n);
 	if (likely(c->in_segs == 1 && c->in_len >= total)) {
 		u8 *buf = c->seg->k.iov_base;
 		struct src s;
@@ -242,10 +237,9 @@ static enum trivio_stat put(struct sw_port *to, struct sw_rx *rx,
 		trivio_queue_push(q, c, total);
 		return 0;
 	}
-	n = trivio_net_rx_more(q, c, rx->mergeable ? SW_MERGE_MAX : 1, total);
+	n = trivio_net_rx_more(q, c, rx->mergeable, total);
 	if (unlikely(n <= 0))
-		return n && n != -EAGAIN && n != -ENOSPC ?
-		       TRIVIO_STAT_DROP_FAULT : TRIVIO_STAT_DROP_NOBUF;
+		return no_room(n);
 	fill(to, rx, f, n);
 	return 0;
 }
@@ -278,14 +272,10 @@ bool sw_deliver(struct sw_port *to, const struct sw_frame *f)
 		why = TRIVIO_STAT_DROP_FILTER;
 	else
 		why = put(to, rx, f);
-	if (unlikely(why)) {
+	if (unlikely(why))
 		trivio_queue_drop(q, why, 0, f->len);
-	} else {
-		trivio_stat_inc(q, TRIVIO_STAT_PACKETS);
-		trivio_stat_add(q, TRIVIO_STAT_BYTES, f->len);
-		trivio_stat_inc(q, TRIVIO_STAT_COPIES);
-		trace_trivio_recv(q, rx->chain->id, rx->chain->seq, f->len);
-	}
+	else
+		trivio_net_rx_count(q, rx->chain, f->len);
 	spin_unlock(&rx->lock);
 	return true;
 }

@@ -188,7 +188,7 @@ int sw_poll(struct napi_struct *napi, int budget)
 {
 	struct sw_tx *tx = container_of(napi, struct sw_tx, napi);
 	struct trivio_queue *q = tx->q;
-	int done = 0, n;
+	int done = 0;
 
 	if (unlikely(!budget))
 		return 0;
@@ -198,13 +198,8 @@ int sw_poll(struct napi_struct *napi, int budget)
 	trivio_chain_init(q, &tx->c);
 	rcu_read_lock();
 	while (done < budget) {
-		n = trivio_queue_pop(q, &tx->c);
-		if (n <= 0) {
-			if (n || !trivio_ring_kick_enable(&q->ring))
-				break;
-			trivio_ring_kick_disable(&q->ring);
-			continue;
-		}
+		if (trivio_queue_next(q, &tx->c) <= 0)
+			break;
 		poll_one(tx);
 		done++;
 	}

@@ -4,7 +4,6 @@
  * -> push -> call, and what happens when the driver breaks the rules.
  */
 #include <linux/module.h>
-#include <linux/nospec.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -30,158 +29,7 @@ static const struct trivio_ring_ops queue_ring_ops = {
 	.idle = ring_idle,
 };
 
-/* --- translation ------------------------------------------------------- */
-
-static __always_inline bool hit_covers(const struct trivio_hit *hit, u64 gen,
-				       u64 addr, u32 len, u32 perm)
-{
-	u64 off = addr - hit->range.first;
-	u64 span = hit->range.last - hit->range.first;
-
-	/* A length of 0 wraps to one that no range covers. */
-	return likely(hit->gen == gen && off <= span && len - 1ULL <= span - off &&
-		      !(perm & ~hit->range.perm));
-}
-
-static int queue_miss(struct trivio_queue *q, u64 addr, u32 perm)
-{
-	struct trivio_mem *mem = q->mem;
-	int err;
-
-	if (!mem->ops || !mem->ops->miss)
-		return -EFAULT;
-	err = mem->ops->miss(mem, q, addr, perm);
-	if (err == -EAGAIN) {
-		trivio_stat_inc(q, TRIVIO_STAT_MISSES);
-		trace_trivio_miss(q, addr, perm);
-	}
-	return err;
-}
-
-/*
- * The range of @addr in the road's own table. A worker has the queue's lock, which
- * keeps the core's table, not the road's: that is RCU's.
- */
-static bool range_find(struct trivio_queue *q, u64 addr, u64 left, u32 perm,
-		       struct trivio_range *r)
-{
-	bool found;
-
-	/* A chain that has a copy uses it, whatever is pinned now. */
-	if (unlikely(trivio_copy_any(q)) &&
-	    trivio_copy_find(q, addr, left, perm, r))
-		return true;
-	rcu_read_lock();
-	found = !q->mem->ops->lookup(q->mem, addr, r);
-	rcu_read_unlock();
-	return found;
-}
-
-/* Address spaces that are looked up range by range (a cache of pins). */
-static int translate_lookup(struct trivio_queue *q, u64 addr, u32 len, u32 perm,
-			    union trivio_seg *seg, int max, u64 *bad)
-{
-	u64 gen = READ_ONCE(q->mem->gen);
-	bool any = trivio_copy_any(q);
-	struct trivio_range r;
-	u64 left = len;
-	int n = 0;
-
-	*bad = addr;
-	if (len && addr + (len - 1) < addr)
-		return -EOVERFLOW;
-	do {
-		u64 off, part;
-
-		*bad = addr;
-		if (!range_find(q, addr, left, perm, &r))
-			return -EFAULT;
-		if (perm & ~r.perm)
-			return -EPERM;
-		if (n == max)
-			return -ENOBUFS;
-		off = array_index_nospec(addr - r.first, r.last - r.first + 1);
-		part = min_t(u64, left, r.last - r.first + 1 - off);
-		seg[n].k.iov_base = (void *)(unsigned long)(r.base + off);
-		seg[n].k.iov_len = part;
-		if (!n && likely(!any)) {
-			q->hit.range = r;
-			q->hit.gen = gen;
-		}
-		n++;
-		left -= part;
-		addr += part;
-	} while (left);
-	return n;
-}
-
-/*
- * The map that is in force. A service has it either because it holds its
- * queue's lock, which trivio_mem_sync() takes before a map is freed, or, in
- * direct mode, because it runs under RCU.
- */
-static __always_inline const struct trivio_table *
-queue_table(struct trivio_queue *q)
-{
-	return rcu_dereference_check(q->mem->table, lockdep_is_held(&q->lock) ||
-				     rcu_read_lock_any_held());
-}
-
-static noinline int translate_slow(struct trivio_queue *q, u64 addr, u32 len,
-				   u32 perm, union trivio_seg *seg, int max,
-				   u64 *bad)
-{
-	const struct trivio_table *t;
-	int n;
-
-	if (q->mem->ops && q->mem->ops->lookup) {
-		n = translate_lookup(q, addr, len, perm, seg, max, bad);
-	} else {
-		t = queue_table(q);
-		*bad = addr;
-		n = t ? trivio_table_translate(t, &q->hit, addr, len, perm, seg,
-					       max, bad) : -EFAULT;
-	}
-	if (n == -EFAULT)
-		n = queue_miss(q, *bad, perm);
-	return n;
-}
-
-/* The generation that a cached hit must have to be valid now. */
-static __always_inline u64 queue_gen(struct trivio_queue *q)
-{
-	const struct trivio_table *t;
-
-	if (q->mem->ops && q->mem->ops->lookup)
-		return READ_ONCE(q->mem->gen);
-	t = queue_table(q);
-	return t ? t->gen : 0;
-}
-
-static __always_inline void hit_seg(const struct trivio_hit *hit,
-				    const struct trivio_desc *d,
-				    union trivio_seg *seg)
-{
-	/* A mispredicted comparison must not form a foreign address. */
-	u64 off = array_index_nospec(d->addr - hit->range.first,
-				     hit->range.last - hit->range.first + 1);
-
-	seg->u.iov_base = (void __user *)(unsigned long)(hit->range.base + off);
-	seg->u.iov_len = d->len;
-}
-
-static __always_inline int translate(struct trivio_queue *q, u64 gen, u64 addr,
-				     u32 len, u32 perm, union trivio_seg *seg,
-				     int max, u64 *bad)
-{
-	struct trivio_desc d = { .addr = addr, .len = len };
-
-	if (hit_covers(&q->hit, gen, addr, len, perm) && max > 0) {
-		hit_seg(&q->hit, &d, seg);
-		return 1;
-	}
-	return translate_slow(q, addr, len, perm, seg, max, bad);
-}
+/* --- what the ring asks for ------------------------------------------- */
 
 /* Indirect tables. A table may cross mappings like any other buffer. */
 static int ring_read(void *ctx, u64 addr, void *dst, u32 len)
@@ -628,6 +476,33 @@ int trivio_queue_pop(struct trivio_queue *q, struct trivio_chain *c)
 	return 1;
 }
 EXPORT_SYMBOL_GPL(trivio_queue_pop);
+
+/* Looks at a ring that says it has more, and then has not. */
+#define DRY_TRIES	16
+
+/**
+ * trivio_queue_dry() - a pop found nothing: ask for a kick, or look again
+ * @q: queue
+ * @tries: times that this was said of it in this turn
+ *
+ * A driver that flips its ring gets no endless turn: after some tries the queue
+ * is woken instead, and others have theirs.
+ *
+ * Context: service of the queue, kicks are off.
+ *
+ * Return: true if there is more by now and kicks are off; false to end the turn.
+ */
+bool trivio_queue_dry(struct trivio_queue *q, unsigned int tries)
+{
+	if (likely(!trivio_ring_kick_enable(&q->ring)))
+		return false;
+	trivio_ring_kick_disable(&q->ring);
+	if (tries < DRY_TRIES)
+		return true;
+	trivio_queue_wake(q);
+	return false;
+}
+EXPORT_SYMBOL_GPL(trivio_queue_dry);
 
 /**
  * trivio_queue_unpop() - give back the chain popped last

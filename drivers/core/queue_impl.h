@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between queue.c (service) and queue_cfg.c (configuration). */
+/* Between the queue's files: service, configuration, translation, copies. */
 #ifndef TRIVIO_QUEUE_IMPL_H
 #define TRIVIO_QUEUE_IMPL_H
 
+#include <linux/nospec.h>
 #include <linux/uaccess.h>
 
 #include <trivio/queue.h>
@@ -22,6 +23,71 @@ void trivio_copy_quiet(struct trivio_queue *q);
 static inline bool trivio_copy_any(const struct trivio_queue *q)
 {
 	return atomic_read(&q->copies);
+}
+
+/* queue_xlate.c */
+int trivio_queue_translate_slow(struct trivio_queue *q, u64 addr, u32 len,
+				u32 perm, union trivio_seg *seg, int max,
+				u64 *bad);
+
+/* The last look-up, as long as it is good. */
+static __always_inline bool hit_covers(const struct trivio_hit *hit, u64 gen,
+				       u64 addr, u32 len, u32 perm)
+{
+	u64 off = addr - hit->range.first;
+	u64 span = hit->range.last - hit->range.first;
+
+	/* A length of 0 wraps to one that no range covers. */
+	return likely(hit->gen == gen && off <= span && len - 1ULL <= span - off &&
+		      !(perm & ~hit->range.perm));
+}
+
+/*
+ * The map that is in force. A service has it either because it holds its
+ * queue's lock, which trivio_mem_sync() takes before a map is freed, or, in
+ * direct mode, because it runs under RCU.
+ */
+static __always_inline const struct trivio_table *
+queue_table(struct trivio_queue *q)
+{
+	return rcu_dereference_check(q->mem->table, lockdep_is_held(&q->lock) ||
+				     rcu_read_lock_any_held());
+}
+
+/* The generation that a cached hit must have to be valid now. */
+static __always_inline u64 queue_gen(struct trivio_queue *q)
+{
+	const struct trivio_table *t;
+
+	if (q->mem->ops && q->mem->ops->lookup)
+		return READ_ONCE(q->mem->gen);
+	t = queue_table(q);
+	return t ? t->gen : 0;
+}
+
+static __always_inline void hit_seg(const struct trivio_hit *hit,
+				    const struct trivio_desc *d,
+				    union trivio_seg *seg)
+{
+	/* A mispredicted comparison must not form a foreign address. */
+	u64 off = array_index_nospec(d->addr - hit->range.first,
+				     hit->range.last - hit->range.first + 1);
+
+	seg->u.iov_base = (void __user *)(unsigned long)(hit->range.base + off);
+	seg->u.iov_len = d->len;
+}
+
+static __always_inline int translate(struct trivio_queue *q, u64 gen, u64 addr,
+				     u32 len, u32 perm, union trivio_seg *seg,
+				     int max, u64 *bad)
+{
+	struct trivio_desc d = { .addr = addr, .len = len };
+
+	if (hit_covers(&q->hit, gen, addr, len, perm) && max > 0) {
+		hit_seg(&q->hit, &d, seg);
+		return 1;
+	}
+	return trivio_queue_translate_slow(q, addr, len, perm, seg, max, bad);
 }
 
 /* Copy between one segment of @q's memory, from @off on, and the host. */

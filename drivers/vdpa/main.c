@@ -269,6 +269,8 @@ static int settings_check(const struct trivio_vdpa_settings *s,
 	u64 told = config->mask & BIT_ULL(VDPA_ATTR_DEV_FEATURES) ?
 		   config->device_features : 0;
 	u16 max = parent->is_net ? PAIRS_MAX : BLK_QUEUES_MAX;
+	const char *why;
+	int err;
 
 	if (!is_zero_ether_addr(s->mac) && !is_valid_ether_addr(s->mac))
 		return refuse(name, -EADDRNOTAVAIL,
@@ -288,17 +290,13 @@ static int settings_check(const struct trivio_vdpa_settings *s,
 			      told & ~parent->mgmt.supported_features);
 	if (s->iova_first >= s->iova_last)
 		return refuse(name, -ERANGE, "iova_first is not below iova_last");
-	if (parent->is_net && s->port.file && s->queues > 1)
-		return refuse(name, -EINVAL,
-			      "port '%s' has one queue pair", s->port.text);
-	if (parent->is_net && s->use_va &&
-	    str_has_prefix(s->port.text, "switch:"))
-		return refuse(name, -EOPNOTSUPP,
-			      "a switch needs pinned memory, not use_va");
-	if (parent->is_net && !strcmp(s->port.text, "netdev") &&
-	    (strlen(name) >= IFNAMSIZ || !dev_valid_name(name)))
-		return refuse(name, strlen(name) >= IFNAMSIZ ? -ENAMETOOLONG :
-			      -EINVAL, "no name for a network interface");
+	if (parent->is_net) {
+		err = trivio_port_spec_refused(&s->port, name, s->queues,
+					       !s->use_va, &why);
+		if (err)
+			return refuse(name, err, "port '%s': %s", s->port.text,
+				      why);
+	}
 	if (strlen(name) >= TRIVIO_NAME_MAX)
 		return refuse(name, -ENAMETOOLONG, "the name is too long");
 	return 0;

@@ -93,31 +93,20 @@ static void profile_apply(const struct trivio_vdpa_profile *p,
 /* --- attributes --------------------------------------------------------- */
 
 /**
- * trivio_vdpa_store_number() - store function of a number that shapes a device
+ * trivio_vdpa_set_number() - a number that shapes a device
  * @p: profile
  * @bit: the setting
  * @field: where it goes
  * @size: its bytes: 1, 2, 4 or 8
- * @min: least value
- * @max: largest
- * @page: what was written
- * @count: how much
+ * @val: value, checked
  *
- * Return: @count; -ERANGE; -EBUSY under a device, which it can't change any more;
- * what kstrtou64() says.
+ * Return: 0, or -EBUSY under a device, which it can't change any more.
  */
-ssize_t trivio_vdpa_store_number(struct trivio_vdpa_profile *p, enum field bit,
-				 void *field, size_t size, u64 min, u64 max,
-				 const char *page, size_t count)
+int trivio_vdpa_set_number(struct trivio_vdpa_profile *p, enum field bit,
+			   void *field, size_t size, u64 val)
 {
-	u64 val;
-	int err;
+	int err = 0;
 
-	err = kstrtou64(page, 0, &val);
-	if (err)
-		return err;
-	if (val < min || val > max)
-		return -ERANGE;
 	mutex_lock(&p->lock);
 	if (p->v) {
 		err = -EBUSY;
@@ -138,7 +127,34 @@ ssize_t trivio_vdpa_store_number(struct trivio_vdpa_profile *p, enum field bit,
 		p->given |= BIT(bit);
 	}
 	mutex_unlock(&p->lock);
-	return err ?: count;
+	return err;
+}
+
+/**
+ * trivio_vdpa_store_number() - store function of a number that shapes a device
+ * @p: profile
+ * @bit: the setting
+ * @field: where it goes
+ * @size: its bytes: 1, 2, 4 or 8
+ * @min: least value
+ * @max: largest
+ * @page: what was written
+ * @count: how much
+ *
+ * Return: @count; -ERANGE; -EBUSY under a device; what kstrtou64() says.
+ */
+ssize_t trivio_vdpa_store_number(struct trivio_vdpa_profile *p, enum field bit,
+				 void *field, size_t size, u64 min, u64 max,
+				 const char *page, size_t count)
+{
+	u64 val;
+	int err;
+
+	err = kstrtou64(page, 0, &val);
+	if (!err && (val < min || val > max))
+		err = -ERANGE;
+	return err ?: trivio_vdpa_set_number(p, bit, field, size, val) ?:
+	       count;
 }
 
 /**

@@ -65,6 +65,8 @@ static inline struct trivio_vdpa_profile *to_profile(struct config_item *item)
 }
 
 /* profile.c */
+int trivio_vdpa_set_number(struct trivio_vdpa_profile *p, enum field bit,
+			   void *field, size_t size, u64 val);
 ssize_t trivio_vdpa_store_number(struct trivio_vdpa_profile *p, enum field bit,
 				 void *field, size_t size, u64 min, u64 max,
 				 const char *page, size_t count);
@@ -78,45 +80,43 @@ void trivio_vdpa_profile_now(struct trivio_vdpa_profile *p,
 extern struct configfs_attribute *trivio_vdpa_profile_net[];
 extern struct configfs_attribute *trivio_vdpa_profile_blk[];
 
-/* A file that is a number, or a text, that shapes a device. */
-#define NUMBER_ATTR(_name, _bit, _min, _max, _fmt)			\
+/* A setting as the device has it, or is to have it. */
+#define SETTING_SHOW(_name, _fmt)					\
 static ssize_t profile_##_name##_show(struct config_item *item,		\
 				      char *page)			\
 {									\
 	struct trivio_vdpa_settings s;					\
 									\
-	trivio_vdpa_profile_now(to_profile(item), &s);				\
+	trivio_vdpa_profile_now(to_profile(item), &s);			\
 	return sysfs_emit(page, _fmt "\n", s._name);			\
-}									\
+}
+
+/* A file that is a number, or a text, that shapes a device. */
+#define NUMBER_ATTR(_name, _bit, _min, _max, _fmt)			\
+SETTING_SHOW(_name, _fmt)						\
 									\
 static ssize_t profile_##_name##_store(struct config_item *item,	\
 				       const char *page, size_t count)	\
 {									\
 	struct trivio_vdpa_profile *p = to_profile(item);		\
 									\
-	return trivio_vdpa_store_number(p, _bit, &p->set._name,			\
-			    sizeof(p->set._name), _min, _max, page,	\
-			    count);					\
+	return trivio_vdpa_store_number(p, _bit, &p->set._name,		\
+					sizeof(p->set._name), _min,	\
+					_max, page, count);		\
 }									\
 CONFIGFS_ATTR(profile_, _name)
 
 #define STRING_ATTR(_name, _bit)					\
-static ssize_t profile_##_name##_show(struct config_item *item,		\
-				      char *page)			\
-{									\
-	struct trivio_vdpa_settings s;					\
-									\
-	trivio_vdpa_profile_now(to_profile(item), &s);				\
-	return sysfs_emit(page, "%s\n", s._name);			\
-}									\
+SETTING_SHOW(_name, "%s")						\
 									\
 static ssize_t profile_##_name##_store(struct config_item *item,	\
 				       const char *page, size_t count)	\
 {									\
 	struct trivio_vdpa_profile *p = to_profile(item);		\
 									\
-	return trivio_vdpa_store_string(p, _bit, p->set._name,			\
-			    sizeof(p->set._name), page, count);		\
+	return trivio_vdpa_store_string(p, _bit, p->set._name,		\
+					sizeof(p->set._name), page,	\
+					count);				\
 }									\
 CONFIGFS_ATTR(profile_, _name)
 

@@ -11,25 +11,28 @@ NUMBER_ATTR(direct_io, F_DIRECT_IO, 0, 1, "%u");
 STRING_ATTR(serial, F_SERIAL);
 STRING_ATTR(backing, F_BACKING);
 
-static ssize_t profile_capacity_show(struct config_item *item, char *page)
+/* Bytes, with a suffix if wanted. */
+static int bytes_parse(const char *page, u64 *val)
 {
-	struct trivio_vdpa_settings s;
+	char *end;
 
-	trivio_vdpa_profile_now(to_profile(item), &s);
-	return sysfs_emit(page, "%llu\n", s.capacity);
+	*val = memparse(page, &end);
+	return end == page || (*end && *end != '\n') ? -EINVAL : 0;
 }
+
+SETTING_SHOW(capacity, "%llu")
 
 /* The one number that may change under a live device. */
 static ssize_t profile_capacity_store(struct config_item *item,
 				      const char *page, size_t count)
 {
 	struct trivio_vdpa_profile *p = to_profile(item);
-	char *end;
-	u64 val = memparse(page, &end);
-	int err = 0;
+	u64 val;
+	int err;
 
-	if (end == page || (*end && *end != '\n'))
-		return -EINVAL;
+	err = bytes_parse(page, &val);
+	if (err)
+		return err;
 	if (!val || val % TRIVIO_SECTOR_SIZE || val > S64_MAX)
 		return -ERANGE;
 	mutex_lock(&p->lock);
@@ -45,13 +48,7 @@ static ssize_t profile_capacity_store(struct config_item *item,
 }
 CONFIGFS_ATTR(profile_, capacity);
 
-static ssize_t profile_block_size_show(struct config_item *item, char *page)
-{
-	struct trivio_vdpa_settings s;
-
-	trivio_vdpa_profile_now(to_profile(item), &s);
-	return sysfs_emit(page, "%u\n", s.block_size);
-}
+SETTING_SHOW(block_size, "%u")
 
 static ssize_t profile_block_size_store(struct config_item *item,
 					const char *page, size_t count)
@@ -65,41 +62,29 @@ static ssize_t profile_block_size_store(struct config_item *item,
 		return err;
 	if (!is_power_of_2(val))
 		return -EINVAL;
-	return trivio_vdpa_store_number(p, F_BLOCK_SIZE, &p->set.block_size,
-			    sizeof(p->set.block_size), TRIVIO_SECTOR_SIZE,
-			    PAGE_SIZE, page, count);
+	if (val < TRIVIO_SECTOR_SIZE || val > PAGE_SIZE)
+		return -ERANGE;
+	return trivio_vdpa_set_number(p, F_BLOCK_SIZE, &p->set.block_size,
+				      sizeof(p->set.block_size), val) ?: count;
 }
 CONFIGFS_ATTR(profile_, block_size);
 
-static ssize_t profile_write_cache_show(struct config_item *item, char *page)
-{
-	struct trivio_vdpa_settings s;
-
-	trivio_vdpa_profile_now(to_profile(item), &s);
-	return sysfs_emit(page, "%llu\n", s.write_cache);
-}
+SETTING_SHOW(write_cache, "%llu")
 
 static ssize_t profile_write_cache_store(struct config_item *item,
 					 const char *page, size_t count)
 {
 	struct trivio_vdpa_profile *p = to_profile(item);
-	char *end;
-	u64 val = memparse(page, &end);
-	int err = 0;
+	u64 val;
+	int err;
 
-	if (end == page || (*end && *end != '\n'))
-		return -EINVAL;
+	err = bytes_parse(page, &val);
+	if (err)
+		return err;
 	if (val && (val < PAGE_SIZE || val > S64_MAX))
 		return -ERANGE;
-	mutex_lock(&p->lock);
-	if (p->v) {
-		err = -EBUSY;
-	} else {
-		p->set.write_cache = val;
-		p->given |= BIT(F_WRITE_CACHE);
-	}
-	mutex_unlock(&p->lock);
-	return err ?: count;
+	return trivio_vdpa_set_number(p, F_WRITE_CACHE, &p->set.write_cache,
+				      sizeof(p->set.write_cache), val) ?: count;
 }
 CONFIGFS_ATTR(profile_, write_cache);
 

@@ -175,6 +175,9 @@ int trivio_port_switch_create(struct trivio_dev *dev, const char *name);
 
 int trivio_port_spec_parse(struct trivio_port_spec *spec, const char *text);
 void trivio_port_spec_clear(struct trivio_port_spec *spec);
+int trivio_port_spec_refused(const struct trivio_port_spec *spec,
+			     const char *name, u16 pairs, bool pinned,
+			     const char **why);
 u64 trivio_port_spec_features(const struct trivio_port_spec *spec,
 			      u64 features);
 int trivio_port_spec_attach(const struct trivio_port_spec *spec,

@@ -284,6 +284,7 @@ const char *trivio_stat_name(enum trivio_stat s);
 
 /* Service context of the queue. */
 int trivio_queue_pop(struct trivio_queue *q, struct trivio_chain *c);
+bool trivio_queue_dry(struct trivio_queue *q, unsigned int tries);
 void trivio_queue_unpop(struct trivio_queue *q, const struct trivio_chain *c);
 void trivio_queue_push(struct trivio_queue *q, const struct trivio_chain *c,
 		       u32 written);
@@ -303,5 +304,26 @@ void trivio_chain_out_iter(struct trivio_queue *q, const struct trivio_chain *c,
 			   struct iov_iter *iter);
 void trivio_chain_in_iter(struct trivio_queue *q, const struct trivio_chain *c,
 			  struct iov_iter *iter);
+
+/**
+ * trivio_queue_next() - take the next request, or ask for a kick
+ * @q: queue; kicks are off
+ * @c: as trivio_queue_pop() has it
+ *
+ * Context: service of the queue.
+ *
+ * Return: as trivio_queue_pop(); with 0 kicks are on, or the queue was woken.
+ */
+static inline int trivio_queue_next(struct trivio_queue *q,
+				    struct trivio_chain *c)
+{
+	unsigned int tries = 0;
+	int n;
+
+	do {
+		n = trivio_queue_pop(q, c);
+	} while (!n && trivio_queue_dry(q, tries++));
+	return n;
+}
 
 #endif /* TRIVIO_QUEUE_H */

@@ -12,7 +12,6 @@
  * or of part of a sector, several ranges in one request, and layouts without a
  * header or a status.
  */
-#include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -27,6 +26,7 @@
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 
+#include "../lib/dice.h"
 #include "kselftest.h"
 #include "vdiff.h"
 
@@ -454,12 +454,6 @@ static int common_find(void)
 
 /* ---- main ---- */
 
-struct args {
-	unsigned int seconds;
-	uint64_t seed;
-	const char *replay;
-};
-
 static int replay(const char *file)
 {
 	static struct gen g;
@@ -483,7 +477,7 @@ static int replay(const char *file)
 	return r;
 }
 
-static int fuzz(const struct args *a)
+static int fuzz(const struct dice_args *a)
 {
 	time_t end = time(NULL) + (a->seconds ?: 120);
 	unsigned int runs = 0, steps = 0;
@@ -514,38 +508,14 @@ static int fuzz(const struct args *a)
 	return r;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *st)
-{
-	struct args *a = st->input;
-
-	if (key == 't')
-		a->seconds = atoi(arg);
-	else if (key == 's')
-		a->seed = strtoull(arg, NULL, 0);
-	else if (key == 'r')
-		a->replay = arg;
-	else
-		return ARGP_ERR_UNKNOWN;
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "seconds", 't', "N", 0, "how long (40 scripts)", 0 },
-		{ "seed", 's', "N", 0, "where the dice begin (1)", 0 },
-		{ "replay", 'r', "FILE", 0, "run one script", 0 },
-		{ 0 }
-	};
-	static const struct argp argp = {
-		options, parse, NULL,
-		"Random scripts on the kernel's vDPA simulator and on ours, compared.",
-		NULL, NULL, NULL
-	};
-	struct args a = { .seed = 1 };
+	struct dice_args a = { .seed = 1 };
 	int r;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	dice_parse(argc, argv,
+		   "Random scripts on the kernel's vDPA simulator and on ours, compared.",
+		   true, &a);
 	ksft_print_header();
 	ksft_set_plan(1);
 	if (sim_load())

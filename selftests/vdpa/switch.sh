@@ -172,7 +172,7 @@ comes_and_goes()
 refused_va()
 {
 	mkdir -p "$PROFILES/sw4" && echo 1 >"$PROFILES/sw4/use_va" && echo switch:one >"$PROFILES/sw4/port" &&
-		fails vdpa dev add name sw4 mgmtdev trivio_net && dmesg | grep -q 'sw4 not added: a switch needs pinned'
+		fails vdpa dev add name sw4 mgmtdev trivio_net && dmesg | grep -q 'sw4 not added: port .switch:one.: a switch needs pinned'
 }
 
 words()

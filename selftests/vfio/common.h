@@ -5,12 +5,14 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -70,6 +72,36 @@ static inline uint64_t fired(int fd, int ms)
 static inline long pins_left(struct vc *c)
 {
 	return vc_stat(c, "mem_pins") - vc_stat(c, "mem_unpins");
+}
+
+/*
+ * Clients that send for ever, killed one after the other, each @step microseconds
+ * later in its life than the one before. 0; -EBUSY if one left pins behind, or what
+ * could not be done.
+ */
+static inline int killed_clients(int n, int step)
+{
+	struct vc d;
+	pid_t pid;
+	int i, err;
+
+	err = vc_create(&d, "trivio-net");
+	for (i = 0; i < n && !err; i++) {
+		pid = fork();
+		if (!pid) {
+			uint32_t seq = 0;
+
+			if (vc_open(&d) || vc_start(&d, FEATURES))
+				_exit(1);
+			for (;;)
+				vc_tx(&d, seq++);
+		}
+		usleep(5000 + i * step);
+		if (pid < 0 || kill(pid, SIGKILL) || waitpid(pid, NULL, 0) != pid)
+			return -errno;
+		err = pins_left(&d) ? -EBUSY : 0;
+	}
+	return err ?: vc_remove(&d);
 }
 
 #endif

@@ -236,29 +236,8 @@ TEST_F_TIMEOUT(net, unmap_and_reset_under_traffic, LONG)
 
 TEST_F_TIMEOUT(net, killed_client, LONG)
 {
-	struct vc *c = &self->c;
-	struct vc d;
-	int i;
-
-	EXPECT_LE(0, copied(c));
-	OK(vc_create(&d, "trivio-net"));
-	for (i = 0; i < 10; i++) {
-		pid_t pid = fork();
-
-		if (!pid) {
-			uint32_t n = 0;
-
-			if (vc_open(&d) || vc_start(&d, FEATURES))
-				_exit(1);
-			for (;;)
-				vc_tx(&d, n++);
-		}
-		usleep(5000 + i * 14000);
-		kill(pid, SIGKILL);
-		ASSERT_EQ(pid, waitpid(pid, NULL, 0));
-		EXPECT_EQ(0, pins_left(&d));
-	}
-	EXPECT_EQ(0, vc_remove(&d));
+	EXPECT_LE(0, copied(&self->c));
+	OK(killed_clients(10, 14000));
 }
 
 /* --- blk ------------------------------------------------------------------- */

@@ -702,27 +702,7 @@ TEST(E01_memlock_many_buffers)
 /* Killed at any moment: nothing stays pinned, the device can be removed. */
 TEST_F_TIMEOUT(hostile, E01_killed_client, LONG)
 {
-	struct vc d;
-	int i;
-
-	OK(vc_create(&d, "trivio-net"));
-	for (i = 0; i < 20; i++) {
-		pid_t pid = fork();
-
-		if (!pid) {
-			uint32_t n = 0;
-
-			if (vc_open(&d) || vc_start(&d, FEATURES))
-				_exit(1);
-			for (;;)
-				vc_tx(&d, n++);
-		}
-		usleep(5000 + i * 7000);
-		kill(pid, SIGKILL);
-		ASSERT_EQ(pid, waitpid(pid, NULL, 0));
-		EXPECT_EQ(0, pins_left(&d));
-	}
-	EXPECT_EQ(0, vc_remove(&d));
+	OK(killed_clients(20, 7000));
 }
 
 /* --- L16, L17, L19, L20: lifetimes ------------------------------------------ */

@@ -61,4 +61,12 @@ static inline uint64_t offered(const char *node)
 	return f;
 }
 
+/* A device between a tap of its own and us, in a network namespace of its own, running. */
+static inline int start_on_tap(struct vh_dev *d, struct vh_tap *t,
+			       const struct vh_opts *o)
+{
+	return vh_ns_enter() ?: vh_open(d, o) ?:
+	       vh_tap_open(t, 0, d->hdr_len) ?: vh_start(d, t->fd);
+}
+
 #endif

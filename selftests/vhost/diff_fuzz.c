@@ -6,13 +6,13 @@
  * for --replay.
  */
 #define _GNU_SOURCE
-#include <argp.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "dice.h"
 #include "diff_ops.h"
 #include "kselftest.h"
 
@@ -181,12 +181,6 @@ static unsigned int script(struct diff_op *o)
 	return n;
 }
 
-struct args {
-	unsigned int seconds;
-	uint64_t seed;
-	const char *replay;
-};
-
 /*
  * Drop steps as long as the two still differ. The set-up stays: without its
  * kick eventfd, say, a script would differ for a duller reason.
@@ -257,7 +251,7 @@ static int run_replay(const char *path)
 	return r != 0;
 }
 
-static int run_random(const struct args *a)
+static int run_random(const struct dice_args *a)
 {
 	static struct diff_op o[512];
 	unsigned int runs = 0, steps = 0, n;
@@ -293,43 +287,14 @@ static int run_random(const struct args *a)
 	return r != 0;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *st)
-{
-	struct args *a = st->input;
-
-	switch (key) {
-	case 't':
-		a->seconds = atoi(arg);
-		break;
-	case 's':
-		a->seed = strtoull(arg, NULL, 0);
-		break;
-	case 'r':
-		a->replay = arg;
-		break;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "seconds", 't', "N", 0, "how long (a few scripts only)", 0 },
-		{ "seed", 's', "N", 0, "where the dice begin (1)", 0 },
-		{ "replay", 'r', "FILE", 0, "run one script", 0 },
-		{ 0 }
-	};
-	static const struct argp argp = {
-		options, parse, NULL,
-		"Random scripts on in-tree vhost_net and on ours, compared.",
-		NULL, NULL, NULL
-	};
-	struct args a = { .seed = 1 };
+	struct dice_args a = { .seed = 1 };
 	FILE *f;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	dice_parse(argc, argv,
+		   "Random scripts on in-tree vhost_net and on ours, compared.",
+		   true, &a);
 	ksft_print_header();
 	ksft_set_plan(1);
 	f = fopen(vh_ref_node(), "r+");

@@ -44,10 +44,7 @@ FIXTURE_SETUP(ring)
 	self->d.fd = -1;
 	if (variant->features & ~offered(vh_node()))
 		SKIP(return, "%s does not offer it", vh_node());
-	OK(vh_ns_enter());
-	OK(vh_open(&self->d, &o));
-	OK(vh_tap_open(&self->t, 0, self->d.hdr_len));
-	OK(vh_start(&self->d, self->t.fd));
+	OK(start_on_tap(&self->d, &self->t, &o));
 }
 
 FIXTURE_TEARDOWN(ring)

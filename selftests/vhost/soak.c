@@ -7,7 +7,6 @@
  * a tap was deleted, and then the device counted it; what was received is
  * delivered, or counted by the device or the tap.
  */
-#include <argp.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +24,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 
+#include "dice.h"
 #include "kselftest.h"
 #include "soak.h"
 
@@ -517,41 +517,15 @@ static int world_open(struct sk_world *w)
 	return 0;
 }
 
-struct args {
-	unsigned int seconds;
-	uint64_t seed;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *st)
-{
-	struct args *a = st->input;
-
-	if (key == 't')
-		a->seconds = atoi(arg);
-	else if (key == 's')
-		a->seed = strtoull(arg, NULL, 0);
-	else
-		return ARGP_ERR_UNKNOWN;
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "seconds", 't', "N", 0, "how long (20)", 0 },
-		{ "seed", 's', "N", 0, "where the dice begin (1)", 0 },
-		{ 0 }
-	};
-	static const struct argp argp = {
-		options, parse, NULL,
-		"Numbered frames both ways while owners, taps and tables go.",
-		NULL, NULL, NULL
-	};
-	struct args a = { .seconds = 20, .seed = 1 };
+	struct dice_args a = { .seconds = 20, .seed = 1 };
 	static struct soak s;
 	int r;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	dice_parse(argc, argv,
+		   "Numbered frames both ways while owners, taps and tables go.",
+		   false, &a);
 	ksft_print_header();
 	ksft_set_plan(7);
 	s.rng = a.seed * 0x9e3779b97f4a7c15ULL | 1;

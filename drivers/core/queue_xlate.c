@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From a driver's addresses to memory: what the queue's last look-up does not answer
+ * (queue_impl.h) is looked up in the address space, or asked for.
+ */
+#include <linux/nospec.h>
+
+#include <trivio/device.h>
+
+#include "queue_impl.h"
+#include "trace.h"
+
+static int queue_miss(struct trivio_queue *q, u64 addr, u32 perm)
+{
+	struct trivio_mem *mem = q->mem;
+	int err;
+
+	if (!mem->ops || !mem->ops->miss)
+		return -EFAULT;
+	err = mem->ops->miss(mem, q, addr, perm);
+	if (err == -EAGAIN) {
+		trivio_stat_inc(q, TRIVIO_STAT_MISSES);
+		trace_trivio_miss(q, addr, perm);
+	}
+	return err;
+}
+
+/*
+ * The range of @addr in the road's own table. A worker has the queue's lock, which
+ * keeps the core's table, not the road's: that is RCU's.
+ */
+static bool range_find(struct trivio_queue *q, u64 addr, u64 left, u32 perm,
+		       struct trivio_range *r)
+{
+	bool found;
+
+	/* A chain that has a copy uses it, whatever is pinned now. */
+	if (unlikely(trivio_copy_any(q)) &&
+	    trivio_copy_find(q, addr, left, perm, r))
+		return true;
+	rcu_read_lock();
+	found = !q->mem->ops->lookup(q->mem, addr, r);
+	rcu_read_unlock();
+	return found;
+}
+
+/* Address spaces that are looked up range by range (a cache of pins). */
+static int translate_lookup(struct trivio_queue *q, u64 addr, u32 len, u32 perm,
+			    union trivio_seg *seg, int max, u64 *bad)
+{
+	u64 gen = READ_ONCE(q->mem->gen);
+	bool any = trivio_copy_any(q);
+	struct trivio_range r;
+	u64 left = len;
+	int n = 0;
+
+	*bad = addr;
+	if (len && addr + (len - 1) < addr)
+		return -EOVERFLOW;
+	do {
+		u64 off, part;
+
+		*bad = addr;
+		if (!range_find(q, addr, left, perm, &r))
+			return -EFAULT;
+		if (perm & ~r.perm)
+			return -EPERM;
+		if (n == max)
+			return -ENOBUFS;
+		off = array_index_nospec(addr - r.first, r.last - r.first + 1);
+		part = min_t(u64, left, r.last - r.first + 1 - off);
+		seg[n].k.iov_base = (void *)(unsigned long)(r.base + off);
+		seg[n].k.iov_len = part;
+		if (!n && likely(!any)) {
+			q->hit.range = r;
+			q->hit.gen = gen;
+		}
+		n++;
+		left -= part;
+		addr += part;
+	} while (left);
+	return n;
+}
+
+/**
+ * trivio_queue_translate_slow() - translate what the last look-up does not cover
+ * @q: queue
+ * @addr: first address
+ * @len: bytes
+ * @perm: TRIVIO_RO or TRIVIO_WO
+ * @seg: filled in
+ * @max: room in @seg
+ * @bad: on error, the address that it is about
+ *
+ * Context: service of the queue.
+ *
+ * Return: segments; -EFAULT, -EPERM, -EOVERFLOW, -ENOBUFS; -EAGAIN if the memory was
+ * asked for and the queue will be woken.
+ */
+noinline int trivio_queue_translate_slow(struct trivio_queue *q, u64 addr,
+					 u32 len, u32 perm,
+					 union trivio_seg *seg, int max,
+					 u64 *bad)
+{
+	const struct trivio_table *t;
+	int n;
+
+	if (q->mem->ops && q->mem->ops->lookup) {
+		n = translate_lookup(q, addr, len, perm, seg, max, bad);
+	} else {
+		t = queue_table(q);
+		*bad = addr;
+		n = t ? trivio_table_translate(t, &q->hit, addr, len, perm, seg,
+					       max, bad) : -EFAULT;
+	}
+	if (n == -EFAULT)
+		n = queue_miss(q, *bad, perm);
+	return n;
+}
