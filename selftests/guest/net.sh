@@ -91,8 +91,9 @@ tcp_once()
 	[ "${rate:-0}" -gt 100000 ]
 }
 
-# iperf3 was seen to wait for ever on a very busy machine, and why is not known: a second
-# try tells its own trouble from a queue that stands still, which says so here.
+# A transfer that does not end was seen three times; twice the guest had crashed and started anew
+# (Documentation/security.rst). What is printed tells that from a queue that stands still, and from
+# iperf3's own trouble, which a second try has not.
 tcp()
 {
 	tcp_once "$@" && return
