@@ -19,7 +19,7 @@
 #include "mdev.h"
 
 #ifdef CONFIG_KVM_EXTERNAL_WRITE_TRACKING
-#include <linux/kvm_types.h>
+#include <linux/kvm_host.h>
 #include <asm/kvm_page_track.h>
 
 #define REARM_MS	10
@@ -39,6 +39,7 @@
  * @unreg: kvm_page_track_unregister_notifier()
  * @add: kvm_write_track_add_gfn()
  * @remove: kvm_write_track_remove_gfn()
+ * @slot: gfn_to_memslot()
  */
 struct trivio_mdev_kvm {
 	struct kvm_page_track_notifier_node node;
@@ -53,6 +54,7 @@ struct trivio_mdev_kvm {
 	void (*unreg)(struct kvm *kvm, struct kvm_page_track_notifier_node *n);
 	int (*add)(struct kvm *kvm, gfn_t gfn);
 	int (*remove)(struct kvm *kvm, gfn_t gfn);
+	struct kvm_memory_slot *(*slot)(struct kvm *kvm, gfn_t gfn);
 };
 
 /* In the vCPU's context, under KVM's SRCU; must not sleep. */
@@ -95,6 +97,29 @@ static void track_remove_region(gfn_t gfn, unsigned long nr_pages,
 		mod_delayed_work(system_wq, &k->rearm, 0);
 }
 
+/*
+ * A slot that is on its way out is marked, then we are told, and only then it is
+ * gone: what is armed in between is lost without a word. KVM waits for its SRCU
+ * before it tells us, so of a slot that was not marked in this section we are
+ * told later, when the bit is set.
+ */
+static bool track_page(struct trivio_mdev_kvm *k, u16 i)
+{
+	struct kvm_memory_slot *slot;
+	bool done = false;
+	int idx;
+
+	idx = srcu_read_lock(&k->kvm->srcu);
+	slot = k->slot(k->kvm, k->base + i);
+	if (slot && !(slot->flags & KVM_MEMSLOT_INVALID) &&
+	    !k->add(k->kvm, k->base + i)) {
+		set_bit(i, k->armed);
+		done = true;
+	}
+	srcu_read_unlock(&k->kvm->srcu, idx);
+	return done;
+}
+
 /* True if every page is tracked. */
 static bool track_try(struct trivio_mdev *m)
 {
@@ -114,12 +139,8 @@ static bool track_try(struct trivio_mdev *m)
 	k->base = base;
 	WRITE_ONCE(k->base_gpa, bar + TRIVIO_PCI_NOTIFY);
 	for (i = 0; i < m->nqueues; i++) {
-		if (test_bit(i, k->armed))
-			continue;
-		if (k->add(k->kvm, k->base + i))
+		if (!test_bit(i, k->armed) && !track_page(k, i))
 			all = false;
-		else
-			set_bit(i, k->armed);
 	}
 	return all;
 }
@@ -159,6 +180,8 @@ static void track_put(struct trivio_mdev_kvm *k)
 		symbol_put(kvm_write_track_add_gfn);
 	if (k->remove)
 		symbol_put(kvm_write_track_remove_gfn);
+	if (k->slot)
+		symbol_put(gfn_to_memslot);
 	kfree(k);
 }
 
@@ -183,7 +206,8 @@ int trivio_mdev_track_open(struct trivio_mdev *m)
 	k->unreg = symbol_get(kvm_page_track_unregister_notifier);
 	k->add = symbol_get(kvm_write_track_add_gfn);
 	k->remove = symbol_get(kvm_write_track_remove_gfn);
-	if (!k->reg || !k->unreg || !k->add || !k->remove)
+	k->slot = symbol_get(gfn_to_memslot);
+	if (!k->reg || !k->unreg || !k->add || !k->remove || !k->slot)
 		goto err_put;
 	k->m = m;
 	k->kvm = m->vdev.kvm;
