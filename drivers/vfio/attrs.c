@@ -300,6 +300,7 @@ STAT(doorbell_fault, TRIVIO_MDEV_FAULT);
 STAT(doorbell_kvm, TRIVIO_MDEV_TRACK);
 STAT(doorbell_poll, TRIVIO_MDEV_POLL);
 STAT(doorbell_ioeventfd, TRIVIO_MDEV_IOEVENT);
+STAT(doorbell_late, TRIVIO_MDEV_LATE);
 STAT(doorbell_zaps, TRIVIO_MDEV_ZAP);
 STAT(irq_msix, TRIVIO_MDEV_MSIX);
 STAT(irq_intx, TRIVIO_MDEV_INTX);
@@ -323,6 +324,7 @@ static struct attribute *stat_attrs[] = {
 	&stat_doorbell_kvm.attr.attr,
 	&stat_doorbell_poll.attr.attr,
 	&stat_doorbell_ioeventfd.attr.attr,
+	&stat_doorbell_late.attr.attr,
 	&stat_doorbell_zaps.attr.attr,
 	&stat_irq_msix.attr.attr,
 	&stat_irq_intx.attr.attr,

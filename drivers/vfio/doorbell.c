@@ -6,15 +6,15 @@
  *    when a VMM does not map the page.
  * B  poll: the page is mapped, a thread looks for stores.
  * C  kvm: the page is mapped and write-protected by KVM, which reports each
- *    store from the vCPU's own context (track.c).
+ *    store from the vCPU's own context (track.c); D's means see to it that it is.
  * D  fault: the page is unmapped while its queue is idle, so the first store
  *    faults here; it stays mapped, and stores cost nothing, while the queue is
  *    busy.
  * E  ioeventfd: a client asks that an eventfd rings the bell.
  *
- * For B and D a store is seen by its value: a page holds IDLE, which no driver
- * writes (a queue index, or one with a ring position in its upper half, is
- * below the number of queues in its lower half).
+ * For B and D, and for C at first, a store is seen by its value: a page holds
+ * IDLE, which no driver writes (a queue index, or one with a ring position in its
+ * upper half, is below the number of queues in its lower half).
  */
 #include <linux/bitmap.h>
 #include <linux/delay.h>
@@ -52,8 +52,16 @@ static u32 *bell_word(struct trivio_mdev *m, u16 queue)
 	return page_address(m->bell.page[queue]);
 }
 
-/* Was there a store since the last look? */
-static bool bell_rung(struct trivio_mdev *m, u16 queue)
+/**
+ * trivio_mdev_bell_rung() - was there a store since the last look?
+ * @m: mediated device that is open
+ * @queue: whose page
+ *
+ * Context: any; takes no lock.
+ *
+ * Return: true once for all stores before it.
+ */
+bool trivio_mdev_bell_rung(struct trivio_mdev *m, u16 queue)
 {
 	u32 *word = bell_word(m, queue);
 
@@ -110,6 +118,8 @@ static vm_fault_t bell_fault(struct vm_fault *vmf)
 		set_bit(queue, m->bell.fresh);
 		set_bit(queue, m->bell.mapped);
 		bell_kick(m, queue, TRIVIO_MDEV_FAULT);
+	} else if (m->bell.way == TRIVIO_DOORBELL_KVM) {
+		trivio_mdev_track_fault(m, queue);
 	}
 	return VM_FAULT_NOPAGE;
 }
@@ -161,7 +171,14 @@ int trivio_mdev_mmap(struct trivio_mdev *m, struct vm_area_struct *vma)
 
 /* --- D: unmap what is idle ---------------------------------------------- */
 
-static void bell_zap(struct trivio_mdev *m, u16 queue)
+/**
+ * trivio_mdev_bell_zap() - unmap a doorbell page, from KVM's guest too
+ * @m: mediated device that is open
+ * @queue: whose page
+ *
+ * Context: may sleep; no lock of this device's is held.
+ */
+void trivio_mdev_bell_zap(struct trivio_mdev *m, u16 queue)
 {
 	loff_t off = TRIVIO_VFIO_OFFSET(TRIVIO_PCI_BAR) + TRIVIO_PCI_NOTIFY +
 		     (loff_t)queue * TRIVIO_PCI_NOTIFY_MUL;
@@ -171,12 +188,18 @@ static void bell_zap(struct trivio_mdev *m, u16 queue)
 			    TRIVIO_PCI_NOTIFY_MUL, 1);
 }
 
-/*
- * The store that faulted has yet to be done: the fault's kick may well be served
- * before the vCPU is back in the guest. Unmapping before that would make it
- * fault again, for ever; but a store may also never come (the fault was a pin).
+/**
+ * trivio_mdev_bell_await() - wait a little for the store that faulted
+ * @m: mediated device that is open
+ * @queue: whose page
+ *
+ * It has yet to be done: the fault's kick may well be served before the vCPU is
+ * back in the guest. Unmapping before that would make it fault again, for ever;
+ * but a store may also never come (the fault was a pin).
+ *
+ * Context: may sleep; takes no lock.
  */
-static void bell_await_store(struct trivio_mdev *m, u16 queue)
+void trivio_mdev_bell_await(struct trivio_mdev *m, u16 queue)
 {
 	int i;
 
@@ -196,16 +219,16 @@ static void bell_zap_work(struct work_struct *work)
 	for_each_set_bit(queue, m->bell.zap, m->nqueues) {
 		clear_bit(queue, m->bell.zap);
 		if (test_and_clear_bit(queue, m->bell.fresh))
-			bell_await_store(m, queue);
+			trivio_mdev_bell_await(m, queue);
 		/* Busy again: leave it mapped, the next idle comes back here. */
-		if (bell_rung(m, queue)) {
+		if (trivio_mdev_bell_rung(m, queue)) {
 			trivio_queue_kick(&m->dev->queue[queue]);
 			continue;
 		}
 		clear_bit(queue, m->bell.mapped);
-		bell_zap(m, queue);
+		trivio_mdev_bell_zap(m, queue);
 		/* Stores up to the unmap went to the page and to nobody. */
-		if (bell_rung(m, queue))
+		if (trivio_mdev_bell_rung(m, queue))
 			trivio_queue_kick(&m->dev->queue[queue]);
 	}
 }
@@ -225,7 +248,7 @@ bool trivio_mdev_bell_idle(struct trivio_mdev *m, u16 queue)
 		return false;
 	if (!test_bit(queue, m->bell.mapped))
 		return false;
-	if (bell_rung(m, queue)) {
+	if (trivio_mdev_bell_rung(m, queue)) {
 		clear_bit(queue, m->bell.fresh);
 		return true;
 	}
@@ -246,7 +269,7 @@ static int bell_poll(void *data)
 		u16 i;
 
 		for (i = 0; i < m->nqueues; i++) {
-			if (!bell_rung(m, i))
+			if (!trivio_mdev_bell_rung(m, i))
 				continue;
 			bell_kick(m, i, TRIVIO_MDEV_POLL);
 			found = true;

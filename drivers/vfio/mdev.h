@@ -72,6 +72,7 @@ enum trivio_doorbell {
  * @TRIVIO_MDEV_TRACK: doorbells by KVM write tracking
  * @TRIVIO_MDEV_POLL: doorbells found by polling
  * @TRIVIO_MDEV_IOEVENT: doorbells by an ioeventfd
+ * @TRIVIO_MDEV_LATE: stores that KVM did not report, found in their page
  * @TRIVIO_MDEV_ZAP: times a doorbell page was unmapped
  * @TRIVIO_MDEV_MSIX: MSI-X messages signalled
  * @TRIVIO_MDEV_INTX: INTx assertions signalled
@@ -97,6 +98,7 @@ enum trivio_mdev_stat {
 	TRIVIO_MDEV_TRACK,
 	TRIVIO_MDEV_POLL,
 	TRIVIO_MDEV_IOEVENT,
+	TRIVIO_MDEV_LATE,
 	TRIVIO_MDEV_ZAP,
 	TRIVIO_MDEV_MSIX,
 	TRIVIO_MDEV_INTX,
@@ -518,6 +520,9 @@ void trivio_mdev_bell_stop(struct trivio_mdev *m);
 bool trivio_mdev_bell_idle(struct trivio_mdev *m, u16 queue);
 void trivio_mdev_bell_write(struct trivio_mdev *m, u32 off);
 bool trivio_mdev_bell_mmap(struct trivio_mdev *m);
+bool trivio_mdev_bell_rung(struct trivio_mdev *m, u16 queue);
+void trivio_mdev_bell_await(struct trivio_mdev *m, u16 queue);
+void trivio_mdev_bell_zap(struct trivio_mdev *m, u16 queue);
 int trivio_mdev_mmap(struct trivio_mdev *m, struct vm_area_struct *vma);
 int trivio_mdev_ioeventfd(struct trivio_mdev *m,
 			  const struct vfio_device_ioeventfd *arg);
@@ -526,6 +531,7 @@ int trivio_mdev_ioeventfd(struct trivio_mdev *m,
 int trivio_mdev_track_open(struct trivio_mdev *m);
 void trivio_mdev_track_close(struct trivio_mdev *m);
 void trivio_mdev_track_mapped(struct trivio_mdev *m);
+void trivio_mdev_track_fault(struct trivio_mdev *m, u16 queue);
 void trivio_mdev_track_arm(struct trivio_mdev *m);
 void trivio_mdev_track_disarm(struct trivio_mdev *m);
 
