@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/kvm.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
@@ -85,6 +86,7 @@ int vc_create(struct vc *c, const char *type)
 
 	memset(c, 0, sizeof(*c));
 	c->container = c->group = c->dev = c->host = c->memfd = -1;
+	c->vm = -1;
 	if (getrandom(r, sizeof(r), 0) != sizeof(r))
 		return -EIO;
 	snprintf(c->uuid, sizeof(c->uuid),
@@ -148,6 +150,28 @@ static int group_open(struct vc *c)
 	return c->group < 0 ? -errno : 0;
 }
 
+/*
+ * A device of a VM knows it from the moment when it is opened; until then KVM's
+ * device that told it must stay. Its descriptor, -1 if there is no VM, or an errno
+ * below that.
+ */
+static int group_to_vm(struct vc *c)
+{
+	struct kvm_create_device dev = { .type = KVM_DEV_TYPE_VFIO };
+	struct kvm_device_attr attr = {
+		.group = KVM_DEV_VFIO_FILE,
+		.attr = KVM_DEV_VFIO_FILE_ADD,
+		.addr = (uintptr_t)&c->group,
+	};
+
+	if (c->vm < 0)
+		return -1;
+	if (ioctl(c->vm, KVM_CREATE_DEVICE, &dev) ||
+	    ioctl(dev.fd, KVM_SET_DEVICE_ATTR, &attr))
+		return -ENODEV;
+	return dev.fd;
+}
+
 static int regions(struct vc *c)
 {
 	int i;
@@ -168,7 +192,7 @@ static int regions(struct vc *c)
 
 int vc_open_no_map(struct vc *c)
 {
-	int err;
+	int err, fd;
 
 	c->container = open("/dev/vfio/vfio", O_RDWR);
 	if (c->container < 0)
@@ -179,10 +203,14 @@ int vc_open_no_map(struct vc *c)
 	if (ioctl(c->group, VFIO_GROUP_SET_CONTAINER, &c->container) ||
 	    ioctl(c->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
 		return -errno;
+	fd = group_to_vm(c);
+	if (fd < -1)
+		return fd;
 	c->dev = ioctl(c->group, VFIO_GROUP_GET_DEVICE_FD, c->uuid);
-	if (c->dev < 0)
-		return -errno;
-	return regions(c);
+	err = c->dev < 0 ? -errno : regions(c);
+	if (fd >= 0)
+		close(fd);
+	return err;
 }
 
 /* Open @c in the container of @other, which closes after it. */
@@ -618,8 +646,8 @@ static int frame_check(const uint8_t *f, int len, uint32_t *seq)
 	return memcmp(f, want, 60) ? -EBADMSG : 0;
 }
 
-/* Guest to host; kicks, does not wait. */
-int vc_tx(struct vc *c, uint32_t seq)
+/* Guest to host, as far as the ring. */
+void vc_tx_add(struct vc *c, uint32_t seq)
 {
 	int slot = c->q[1].next % VC_RING;
 	uint8_t *p = vc_slot(c, 1, slot);
@@ -627,6 +655,12 @@ int vc_tx(struct vc *c, uint32_t seq)
 	memset(p, 0, VC_HDR);
 	frame_fill(p + VC_HDR, seq);
 	vc_add(c, 1, vc_slot_iova(1, slot), VC_HDR + 60, false);
+}
+
+/* Kicks, does not wait. */
+int vc_tx(struct vc *c, uint32_t seq)
+{
+	vc_tx_add(c, seq);
 	vc_kick(c, 1);
 	return 0;
 }

@@ -52,6 +52,7 @@ struct vc_queue {
  * @container: -1 if closed
  * @group: -1 if closed
  * @dev: -1 if closed
+ * @vm: KVM's VM whose device this is to be, before it is opened; or -1
  * @mem: guest memory, mapped at VC_IOVA
  * @host: packet socket, -1 if none
  */
@@ -59,6 +60,7 @@ struct vc {
 	char uuid[40];
 	char ifname[16];
 	int container, group, dev;
+	int vm;
 	uint8_t *mem;
 	int memfd;
 	int host;
@@ -114,6 +116,7 @@ int vc_ctrl(struct vc *c, int queue, uint8_t class, uint8_t cmd,
 int vc_host_open(struct vc *c);
 int vc_host_wait(struct vc *c, int ms);
 void vc_host_close(struct vc *c);
+void vc_tx_add(struct vc *c, uint32_t seq);
 int vc_tx(struct vc *c, uint32_t seq);
 int vc_host_recv(struct vc *c, uint32_t *seq, int ms);
 int vc_rx_post(struct vc *c, int n);
