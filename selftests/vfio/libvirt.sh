@@ -6,6 +6,8 @@
 # shellcheck disable=SC2317
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=selftests/lib/libvirt.sh
+. "$HERE/../lib/libvirt.sh"
 test_need_guests libvirtd virsh mdevctl ip ping iperf3 jq
 EXAMPLES=$HERE/../../Documentation/examples
 INNER_CLIENT=$HERE/../../tools/lab/src/inner-client
@@ -24,17 +26,7 @@ daemons_start()
 	mkdir -p /run/udev /etc/mdevctl.d
 	[ -e /run/udev/control ] || /lib/systemd/systemd-udevd --daemon || return 1
 	udevadm trigger && udevadm settle -t 90
-	cat >>/etc/libvirt/qemu.conf <<-END
-		user = "root"
-		group = "root"
-		security_driver = "none"
-		namespaces = []
-		cgroup_controllers = []
-		stdio_handler = "file"
-		remember_owner = 0
-		dynamic_ownership = 0
-	END
-	libvirtd -d && within 60 v version
+	libvirt_start
 }
 
 daemons_stop()
@@ -42,7 +34,7 @@ daemons_stop()
 	v destroy g >/dev/null 2>&1
 	v undefine g >/dev/null 2>&1
 	mdevctl undefine -u "$(mdev_uuid 1)" 2>/dev/null
-	kill "$(cat /run/libvirtd.pid 2>/dev/null)" 2>/dev/null
+	libvirt_stop
 	udevadm control --exit 2>/dev/null
 	mdev_clean
 	rm -rf "$WORK"
