@@ -3,6 +3,8 @@
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 PREFIX ?= /usr/local
+# packagers: one variable for modules and tools
+INSTALL_MOD_PATH ?= $(DESTDIR)
 MODULES := trivio_vfio trivio_vdpa trivio_vhost trivio
 TOOLS := $(patsubst %/Makefile,%,$(wildcard tools/*/Makefile tools/lab/src/Makefile))
 TESTS := $(patsubst %/Makefile,%,$(wildcard selftests/*/Makefile))
@@ -34,7 +36,7 @@ $(TESTS):
 # Modules are signed only if the kernel's build tree has the key. depmod is told for which
 # kernel: it need not be the one that runs.
 install: modules
-	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install \
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install INSTALL_MOD_PATH=$(INSTALL_MOD_PATH) \
 		$(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=)
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) \
 		"$$($(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease)"
@@ -67,7 +69,8 @@ help:
 	@echo 'make modules       the kernel modules only'
 	@echo 'make tools         the programs below tools/ only'
 	@echo 'make selftests     the test programs; needs KSFT_DIR and KHDR_INCLUDES, see Documentation/lab.rst'
-	@echo 'make install       modules into /lib/modules (INSTALL_MOD_PATH), tools below PREFIX ($(PREFIX))'
+	@echo 'make install       modules into /lib/modules, tools below PREFIX ($(PREFIX));'
+	@echo '                   all of it below DESTDIR if that is set'
 	@echo 'make load, unload  insmod and rmmod the modules built here'
 	@echo 'make check-style   every static check; needs KDIR'
 	@echo 'make check         all tests, in the laboratory (tools/lab/lab check)'
