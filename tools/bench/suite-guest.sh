@@ -12,6 +12,9 @@ guest_suite_start()
 	local i args=()
 
 	modprobe -qa tun vhost_net
+	# A guest's memory is scattered: more ranges than vhost_vdpa takes by default.
+	modprobe -q -r vhost_vdpa
+	modprobe vhost_vdpa max_iotlb_entries=65536
 	vdpa_modules || return 1
 	[ -c /dev/trivio-vhost-net ] || bench_fail "$SUITE: no /dev/trivio-vhost-net" || return 1
 	vdpa_new gv trivio_net vhost_vdpa || bench_fail "$SUITE: no vDPA device" || return 1
