@@ -4,7 +4,6 @@
  * attributes missing, short, long, of odd values, twice; without privilege.
  * Whatever it is, an errno comes back and no device is left.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/genetlink.h>
