@@ -83,7 +83,7 @@ static void check_stop(struct trivio_check *k, struct trivio_queue *q,
 
 static void check_stop_queue(struct trivio_queue *q)
 {
-	mutex_lock(&q->lock);
+	trivio_queue_lock(q);
 	if (q->state == TRIVIO_Q_RUNNING)
 		trivio_queue_error(q, TRIVIO_ERR_RULE, 0, 0);
 	mutex_unlock(&q->lock);

@@ -153,7 +153,7 @@ int trivio_net_set_port(struct trivio_queue *q, struct trivio_port *port)
 	struct trivio_port *old;
 	int err = 0;
 
-	mutex_lock(&q->lock);
+	trivio_queue_lock(q);
 	if (q->state != TRIVIO_Q_IDLE) {
 		mutex_unlock(&q->lock);
 		return -EBUSY;

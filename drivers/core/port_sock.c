@@ -124,7 +124,8 @@ bool sock_turn_lazy(struct sock_port *p, struct trivio_queue *q, u32 packets)
 }
 
 /*
- * Spin for a while before going idle (VHOST_SET_VRING_BUSYLOOP_TIMEOUT).
+ * Spin for a while before going idle (VHOST_SET_VRING_BUSYLOOP_TIMEOUT), with the
+ * queue's lock held, but not while anybody waits for it.
  *
  * Returns true if there is something to do.
  */
@@ -138,7 +139,7 @@ bool sock_busy_poll(struct sock_port *p, struct trivio_queue *q)
 		return false;
 	end = local_clock() + (u64)q->busyloop * NSEC_PER_USEC;
 	while (!found && !need_resched() && !signal_pending(current) &&
-	       local_clock() < end) {
+	       !atomic_read(&q->waiting) && local_clock() < end) {
 		rcu_read_lock();
 		w = rcu_dereference(q->worker);
 		if (w && trivio_worker_has_work(w))

@@ -132,7 +132,7 @@ bool trivio_queue_area(struct trivio_queue *q, int area, u64 *first, u64 *last)
 	size_t len;
 	u32 perm;
 
-	mutex_lock(&q->lock);
+	trivio_queue_lock(q);
 	mapped = q->mapped;
 	if (mapped) {
 		queue_area_cfg(q, area, first, &len, &perm);
@@ -231,7 +231,7 @@ void trivio_queue_map_work(struct work_struct *work)
 	bool kick = false;
 	int err;
 
-	mutex_lock(&q->lock);
+	trivio_queue_lock(q);
 	if (q->state == TRIVIO_Q_RUNNING && !q->mapped && !q->hold &&
 	    !q->dev->suspended && !q->dev->paused) {
 		err = trivio_queue_map(q);
@@ -260,7 +260,7 @@ void trivio_queue_unmap_range(struct trivio_queue *q, u64 first, u64 last)
 	u32 perm;
 	int i;
 
-	mutex_lock(&q->lock);
+	trivio_queue_lock(q);
 	for (i = 0; i < AREA_NR && q->mapped; i++) {
 		queue_area_cfg(q, i, &addr, &len, &perm);
 		if (addr <= last && addr + len - 1 >= first)

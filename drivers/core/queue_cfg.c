@@ -77,7 +77,7 @@ int trivio_queue_set_num(struct trivio_queue *q, u32 num)
 		return -EINVAL;
 	if (!trivio_has(q->dev, VIRTIO_F_RING_PACKED) && !is_power_of_2(num))
 		return -EINVAL;
-	mutex_lock(&q->lock);
+	trivio_queue_lock(q);
 	if (q->state != TRIVIO_Q_IDLE)
 		err = -EBUSY;
 	else
@@ -99,7 +99,7 @@ EXPORT_SYMBOL_GPL(trivio_queue_set_num);
 int trivio_queue_set_addr(struct trivio_queue *q, u64 desc, u64 driver,
 			  u64 device)
 {
-	mutex_lock(&q->lock);
+	trivio_queue_lock(q);
 	trivio_queue_unmap(q);
 	q->desc_addr = desc;
 	q->driver_addr = driver;
@@ -121,7 +121,7 @@ int trivio_queue_set_state(struct trivio_queue *q, u32 state)
 {
 	int err;
 
-	mutex_lock(&q->lock);
+	trivio_queue_lock(q);
 	if (q->state != TRIVIO_Q_IDLE)
 		err = -EBUSY;
 	else
@@ -142,7 +142,7 @@ u32 trivio_queue_get_state(struct trivio_queue *q)
 {
 	u32 state;
 
-	mutex_lock(&q->lock);
+	trivio_queue_lock(q);
 	state = trivio_ring_get_state(&q->ring);
 	mutex_unlock(&q->lock);
 	return state;
@@ -184,7 +184,7 @@ int trivio_queue_set_mems(struct trivio_queue *q, struct trivio_mem *mem,
 		return -EBUSY;
 	mem_leave(old, &q->mem_node);
 	mem_leave(old_ring, &q->ring_node);
-	mutex_lock(&q->lock);
+	trivio_queue_lock(q);
 	trivio_queue_unmap(q);
 	q->mem = mem;
 	q->ring_mem = ring_mem;
@@ -225,7 +225,7 @@ EXPORT_SYMBOL_GPL(trivio_queue_set_mem);
  */
 void trivio_queue_set_log(struct trivio_queue *q, bool on)
 {
-	mutex_lock(&q->lock);
+	trivio_queue_lock(q);
 	q->log = on;
 	q->ring.log = on;
 	mutex_unlock(&q->lock);
@@ -248,7 +248,7 @@ void trivio_queue_set_worker(struct trivio_queue *q, struct trivio_worker *w)
 
 	if (w)
 		trivio_worker_get(w);
-	mutex_lock(&q->lock);
+	trivio_queue_lock(q);
 	old = rcu_dereference_protected(q->worker, lockdep_is_held(&q->lock));
 	rcu_assign_pointer(q->worker, w);
 	mutex_unlock(&q->lock);
@@ -276,7 +276,7 @@ int trivio_queue_start(struct trivio_queue *q)
 {
 	int err = 0;
 
-	mutex_lock(&q->lock);
+	trivio_queue_lock(q);
 	if (q->state == TRIVIO_Q_RUNNING)
 		goto out;
 	if (q->dev->class->queue_ops && q->mem)
@@ -317,7 +317,7 @@ EXPORT_SYMBOL_GPL(trivio_queue_start);
  */
 void trivio_queue_stop(struct trivio_queue *q)
 {
-	mutex_lock(&q->lock);
+	trivio_queue_lock(q);
 	if (q->state != TRIVIO_Q_IDLE) {
 		trace_trivio_state(q->dev, q->index, q->state, TRIVIO_Q_IDLE);
 		trivio_queue_unmap(q);
@@ -334,7 +334,7 @@ EXPORT_SYMBOL_GPL(trivio_queue_stop);
  */
 void trivio_queue_pause(struct trivio_queue *q)
 {
-	mutex_lock(&q->lock);
+	trivio_queue_lock(q);
 	trivio_queue_unmap(q);
 	mutex_unlock(&q->lock);
 }
@@ -347,7 +347,7 @@ void trivio_queue_pause(struct trivio_queue *q)
  */
 void trivio_queue_sync(struct trivio_queue *q)
 {
-	mutex_lock(&q->lock);
+	trivio_queue_lock(q);
 	mutex_unlock(&q->lock);
 }
 EXPORT_SYMBOL_GPL(trivio_queue_sync);
@@ -361,7 +361,7 @@ void trivio_queue_reset(struct trivio_queue *q)
 	bool log;
 
 	trivio_queue_stop(q);
-	mutex_lock(&q->lock);
+	trivio_queue_lock(q);
 	q->num = 0;
 	q->desc_addr = 0;
 	q->driver_addr = 0;

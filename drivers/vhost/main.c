@@ -263,7 +263,7 @@ static void vn_addr_void(struct vn_dev *vn)
 	for (i = 0; i < VN_QUEUES; i++) {
 		struct vn_queue *vq = &vn->vq[i];
 
-		mutex_lock(&vq->q->lock);
+		trivio_queue_lock(vq->q);
 		vq->addr_ok = false;
 		vq->q->hold = true;
 		mutex_unlock(&vq->q->lock);

@@ -83,7 +83,7 @@ static long set_ctx(struct vn_queue *vq, const struct vhost_vring_file *f,
 	if (IS_ERR(ctx))
 		return PTR_ERR(ctx);
 	/* The service signals with this lock held. */
-	mutex_lock(&vq->q->lock);
+	trivio_queue_lock(vq->q);
 	swap(ctx, *slot);
 	mutex_unlock(&vq->q->lock);
 	if (ctx)
@@ -205,7 +205,7 @@ static long set_addr(struct vn_queue *vq, void __user *argp)
 			     a.log_guest_addr)))
 		return -EINVAL;
 
-	mutex_lock(&vq->q->lock);
+	trivio_queue_lock(vq->q);
 	vq->log_used = log_used;
 	vq->log_addr = a.log_guest_addr;
 	vq->addr_ok = true;

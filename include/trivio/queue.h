@@ -162,6 +162,7 @@ struct trivio_queue_ops {
  * @seq: chains popped
  * @lock: configuration, and service in worker mode. Taken after
  *	&trivio_mem.lock.
+ * @waiting: who waits for @lock: a service that polls lets go of it
  * @port_priv: state of the port or disk for this queue
  * @front_priv: state of the front end for this queue (call eventfd ...)
  * @busyloop: microseconds to poll before going idle (worker mode)
@@ -209,6 +210,7 @@ struct trivio_queue {
 	atomic64_t kicks;
 	u64 seq;
 	struct mutex lock;
+	atomic_t waiting;
 	void *port_priv;
 	void *front_priv;
 
@@ -255,6 +257,25 @@ static inline void trivio_stat_inc(struct trivio_queue *q, enum trivio_stat s)
 static inline bool trivio_queue_direct(const struct trivio_queue *q)
 {
 	return q->ops && q->ops->kick;
+}
+
+/**
+ * trivio_queue_lock() - take the queue's lock, whatever its service does
+ * @q: queue
+ *
+ * A service in a worker may poll with the lock held for as long as the owner
+ * asked (@busyloop, an hour at most), so everybody but that worker takes it
+ * here.
+ *
+ * Context: may sleep. Unlock with mutex_unlock().
+ */
+static inline void trivio_queue_lock(struct trivio_queue *q)
+{
+	if (mutex_trylock(&q->lock))
+		return;
+	atomic_inc(&q->waiting);
+	mutex_lock(&q->lock);
+	atomic_dec(&q->waiting);
 }
 
 /* Configuration; every one takes the queue's lock and may sleep. */
