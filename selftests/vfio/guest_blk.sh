@@ -77,10 +77,11 @@ bell_works()
 		'dd if=/dev/vda of=/dev/null bs=4k count=40 iflag=direct 2>/dev/null'
 }
 
-# The image with fio is large, and QEMU's firmware loads it.
+# The image with fio is large, and QEMU's firmware loads it: start --fio --mem 512 only
+# where fio is used.
 start()
 {
-	inner start g --fio --mem 512 --wait $((80 * ${LAB_SLOW:-3})) "$@" -- -device "$(vfio 1)"
+	inner start g --wait $((80 * ${LAB_SLOW:-3})) "$@" -- -device "$(vfio 1)"
 }
 
 reboot()
@@ -90,7 +91,7 @@ reboot()
 
 # A memory disk, the default doorbell.
 check "memory disk: made" blk_new 1 trivio-blk capacity=64M serial=SN-1
-check "memory disk: the guest starts (SeaBIOS)" start
+check "memory disk: the guest starts (SeaBIOS)" start --fio --mem 512
 check "memory disk: size and serial number" sees 131072 SN-1
 check "memory disk: notified by KVM's write tracking" bell_works kvm
 check "memory disk: no doorbell trapped" none 1 doorbell_trap irq_intx
@@ -110,7 +111,7 @@ check "memory disk: removed" mdev_del 1
 truncate -s 8M "$TMP/disk"
 blk_new 1 trivio-blk-mq "disk=$TMP/disk"
 mdev_set 1 features "$(printf '%#x' $(($(mdev_get 1 features) | 1 << 34)))"
-check "file, packed, 4 queues: the guest starts" start --smp 2
+check "file, packed, 4 queues: the guest starts" start --fio --mem 512 --smp 2
 check "file, packed, 4 queues: the guest has the queues" guest \
 	'[ "$(ls /sys/block/vda/mq | wc -l)" -ge 2 ]'
 check "file, packed, 4 queues: what is written is read" integrity
