@@ -556,6 +556,9 @@ int vh_kmsg_scan(int fd, unsigned int *lines)
 			return r;
 		buf[n] = 0;
 		(*lines)++;
+		/* A program's fault, not the kernel's. */
+		if (strstr(buf, ";traps: "))
+			continue;
 		for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 			if (strstr(buf, bad[i]))
 				r = vh_fail(-EFAULT, "kernel log: %.120s",
