@@ -24,12 +24,21 @@ build_prepare()
 	need_packages "to build modules, tools and tests" "${PACKAGES_BUILD[@]}"
 	exec {build_lock}>"$BUILD_DIR.lock"
 	flock "$build_lock"
+	# A build that a crash cut off leaves dependency files that are cut off, too, and
+	# objects that are not made anew though their headers changed.
+	[ ! -e "$BUILD_DIR.building" ] || rm -rf "$BUILD_DIR"
+	mkdir -p "$BUILD_DIR"
+	touch "$BUILD_DIR.building"
 	build_copy
 	verbose "building in $BUILD_DIR"
 	# KCOV_INSTRUMENT: a kernel with KCOV instruments only what asks for it, which is us
-	logged "build" "$BUILD_DIR.log" make -C "$BUILD_DIR" -j"$(nproc)" \
+	if ! logged "build" "$BUILD_DIR.log" make -C "$BUILD_DIR" -j"$(nproc)" \
 		KDIR="$KERNEL_BUILD" KCOV_INSTRUMENT=y \
-		SKIP_HOST_TESTS="${BUILD_HOST_TESTS-1}" "${BUILD_TARGETS[@]:-all}" || die "the build failed"
+		SKIP_HOST_TESTS="${BUILD_HOST_TESTS-1}" "${BUILD_TARGETS[@]:-all}"; then
+		rm -f "$BUILD_DIR.building"
+		die "the build failed"
+	fi
+	rm -f "$BUILD_DIR.building"
 	touch "$BUILD_DIR/.built"
 	exec {build_lock}>&-
 }
