@@ -30,13 +30,14 @@ static int queue_miss(struct trivio_queue *q, u64 addr, u32 perm)
  * keeps the core's table, not the road's: that is RCU's.
  */
 static bool range_find(struct trivio_queue *q, u64 addr, u64 left, u32 perm,
-		       struct trivio_range *r)
+		       struct trivio_range *r, bool *copy)
 {
 	bool found;
 
 	/* A chain that has a copy uses it, whatever is pinned now. */
-	if (unlikely(trivio_copy_any(q)) &&
-	    trivio_copy_find(q, addr, left, perm, r))
+	*copy = unlikely(trivio_copy_any(q)) &&
+		trivio_copy_find(q, addr, left, perm, r);
+	if (*copy)
 		return true;
 	rcu_read_lock();
 	found = !q->mem->ops->lookup(q->mem, addr, r);
@@ -49,7 +50,7 @@ static int translate_lookup(struct trivio_queue *q, u64 addr, u32 len, u32 perm,
 			    union trivio_seg *seg, int max, u64 *bad)
 {
 	u64 gen = READ_ONCE(q->mem->gen);
-	bool any = trivio_copy_any(q);
+	bool any = trivio_copy_any(q), copy;
 	struct trivio_range r;
 	u64 left = len;
 	int n = 0;
@@ -61,7 +62,7 @@ static int translate_lookup(struct trivio_queue *q, u64 addr, u32 len, u32 perm,
 		u64 off, part;
 
 		*bad = addr;
-		if (!range_find(q, addr, left, perm, &r))
+		if (!range_find(q, addr, left, perm, &r, &copy))
 			return -EFAULT;
 		if (perm & ~r.perm)
 			return -EPERM;
@@ -71,7 +72,11 @@ static int translate_lookup(struct trivio_queue *q, u64 addr, u32 len, u32 perm,
 		part = min_t(u64, left, r.last - r.first + 1 - off);
 		seg[n].k.iov_base = (void *)(unsigned long)(r.base + off);
 		seg[n].k.iov_len = part;
-		if (!n && likely(!any)) {
+		/*
+		 * A copy goes with its chain. Another thread may have made it
+		 * since @any was looked at, which answers for the pins only.
+		 */
+		if (!n && likely(!any && !copy)) {
 			q->hit.range = r;
 			q->hit.gen = gen;
 		}
