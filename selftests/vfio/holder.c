@@ -17,7 +17,7 @@
 int main(int argc, char **argv)
 {
 	struct vc c = { .container = -1, .group = -1, .dev = -1, .memfd = -1,
-			.host = -1 };
+			.host = -1, .vm = -1 };
 	int req = eventfd(0, EFD_NONBLOCK), err;
 	struct pollfd p = { .fd = req, .events = POLLIN };
 	bool polite = argc > 2 && !strcmp(argv[2], "polite");
