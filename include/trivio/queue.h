@@ -264,8 +264,8 @@ static inline bool trivio_queue_direct(const struct trivio_queue *q)
  * @q: queue
  *
  * A service in a worker may poll with the lock held for as long as the owner
- * asked (@busyloop, an hour at most), so everybody but that worker takes it
- * here.
+ * asked (&trivio_queue.busyloop, 71 minutes at most), and stops for whoever waits
+ * here. So everybody but that worker takes the lock by this.
  *
  * Context: may sleep. Unlock with mutex_unlock().
  */

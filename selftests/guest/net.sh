@@ -91,8 +91,8 @@ tcp_once()
 	[ "${rate:-0}" -gt 100000 ]
 }
 
-# The emulated processor's own failure (Documentation/security.rst): an exception in the guest where a
-# system call has just been entered and the stack is still the program's. It is no result of ours.
+# What is probably the emulated processor's own failure (Documentation/security.rst): an exception in the
+# guest where a system call has just been entered and the stack is still the program's.
 emulator_crashed()
 {
 	local console=$INNER_DIR/$1/console
@@ -113,7 +113,7 @@ tcp()
 	inner_exec "$1" "cat /proc/uptime; ip -br addr"
 	grep -v '^$' "$INNER_DIR/$1/console" | tail -n 60
 	if emulator_crashed "$1"; then
-		echo "the guest crashed at a system call's entry, in the emulator; again with its next life"
+		echo "the guest crashed at a system call's entry; again with its next life"
 		inner_net_up "$1"
 	fi
 	ping_both "$1"
@@ -145,6 +145,11 @@ layout()
 	check "$name: ping both ways" carried 20 ping_both g
 	check "$name: TCP out" carried 50 tcp g
 	check "$name: TCP in" carried 50 tcp g -R
+	# Not passed over: a skip is counted, and has to be explained.
+	if emulator_crashed g; then
+		n=$((n + 1))
+		echo "ok $n $name: one life of the guest # SKIP it crashed at a system call's entry, see security.rst"
+	fi
 }
 
 stop_cont()

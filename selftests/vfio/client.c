@@ -78,15 +78,19 @@ bool vc_missing(void)
 	return false;
 }
 
+void vc_init(struct vc *c)
+{
+	*c = (struct vc){ .container = -1, .group = -1, .dev = -1, .vm = -1,
+			  .memfd = -1, .host = -1 };
+}
+
 int vc_create(struct vc *c, const char *type)
 {
 	unsigned char r[16];
 	char path[160];
 	int err;
 
-	memset(c, 0, sizeof(*c));
-	c->container = c->group = c->dev = c->host = c->memfd = -1;
-	c->vm = -1;
+	vc_init(c);
 	if (getrandom(r, sizeof(r), 0) != sizeof(r))
 		return -EIO;
 	snprintf(c->uuid, sizeof(c->uuid),
@@ -152,10 +156,9 @@ static int group_open(struct vc *c)
 
 /*
  * A device of a VM knows it from the moment when it is opened; until then KVM's
- * device that told it must stay. Its descriptor, -1 if there is no VM, or an errno
- * below that.
+ * device that told it must stay: *@fd, -1 if there is no VM.
  */
-static int group_to_vm(struct vc *c)
+static int group_to_vm(struct vc *c, int *fd)
 {
 	struct kvm_create_device dev = { .type = KVM_DEV_TYPE_VFIO };
 	struct kvm_device_attr attr = {
@@ -164,12 +167,13 @@ static int group_to_vm(struct vc *c)
 		.addr = (uintptr_t)&c->group,
 	};
 
+	*fd = -1;
 	if (c->vm < 0)
-		return -1;
-	if (ioctl(c->vm, KVM_CREATE_DEVICE, &dev) ||
-	    ioctl(dev.fd, KVM_SET_DEVICE_ATTR, &attr))
-		return -ENODEV;
-	return dev.fd;
+		return 0;
+	if (ioctl(c->vm, KVM_CREATE_DEVICE, &dev))
+		return -errno;
+	*fd = dev.fd;
+	return ioctl(dev.fd, KVM_SET_DEVICE_ATTR, &attr) ? -errno : 0;
 }
 
 static int regions(struct vc *c)
@@ -203,11 +207,11 @@ int vc_open_no_map(struct vc *c)
 	if (ioctl(c->group, VFIO_GROUP_SET_CONTAINER, &c->container) ||
 	    ioctl(c->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
 		return -errno;
-	fd = group_to_vm(c);
-	if (fd < -1)
-		return fd;
-	c->dev = ioctl(c->group, VFIO_GROUP_GET_DEVICE_FD, c->uuid);
-	err = c->dev < 0 ? -errno : regions(c);
+	err = group_to_vm(c, &fd);
+	if (!err) {
+		c->dev = ioctl(c->group, VFIO_GROUP_GET_DEVICE_FD, c->uuid);
+		err = c->dev < 0 ? -errno : regions(c);
+	}
 	if (fd >= 0)
 		close(fd);
 	return err;

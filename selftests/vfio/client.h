@@ -71,8 +71,9 @@ struct vc {
 	uint64_t features;
 };
 
-/* The mediated device. */
+/* The mediated device. vc_init(): one that somebody else has made. */
 bool vc_missing(void);
+void vc_init(struct vc *c);
 int vc_create(struct vc *c, const char *type);
 int vc_remove(struct vc *c);
 int vc_attr_set(struct vc *c, const char *name, const char *value);

@@ -16,14 +16,14 @@
 
 int main(int argc, char **argv)
 {
-	struct vc c = { .container = -1, .group = -1, .dev = -1, .memfd = -1,
-			.host = -1, .vm = -1 };
 	int req = eventfd(0, EFD_NONBLOCK), err;
 	struct pollfd p = { .fd = req, .events = POLLIN };
 	bool polite = argc > 2 && !strcmp(argv[2], "polite");
+	struct vc c;
 
 	if (argc < 2)
 		return 2;
+	vc_init(&c);
 	snprintf(c.uuid, sizeof(c.uuid), "%s", argv[1]);
 	err = vc_open(&c);
 	if (!err)
