@@ -72,7 +72,8 @@ enum ring_start {
  * @busy: packed: slots in flight, or pushed and not yet flushed: none of them
  *	is the driver's to offer
  * @held_at: packed: first used slot of this flush, not yet written
- * @avail_flags: packed: AVAIL and USED of a slot that is available
+ * @avail_bits: packed: AVAIL and USED of a slot that is available, in the upper
+ *	half of an u32
  * @start: an enum ring_start
  * @batch: in order: a batch is open
  * @batch_wrap: packed: used wrap counter at @batch_at
@@ -90,8 +91,8 @@ struct ring_priv {
 	u32 batch_len;
 	u32 since;
 	u32 busy;
+	u32 avail_bits;
 	u16 held_at;
-	u16 avail_flags;
 	u8 start;
 	bool batch;
 	bool batch_wrap;

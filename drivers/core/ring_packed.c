@@ -51,6 +51,12 @@ static __always_inline u16 flags_avail(bool wrap)
 	return wrap ? FLAG_AVAIL : FLAG_USED;
 }
 
+/* The same where the upper half of a descriptor's word has them. */
+static __always_inline u32 bits_avail(bool wrap)
+{
+	return (u32)flags_avail(wrap) << 16;
+}
+
 /* What a used descriptor's word has beside id and length. */
 static __always_inline u64 word_used(bool wrap)
 {
@@ -62,26 +68,29 @@ static __always_inline bool word_avail(u64 word, bool wrap)
 	return (word_flags(word) & FLAG_BOTH) == flags_avail(wrap);
 }
 
-/* Positions move on; the flags to look for and to write move with them. */
+/*
+ * Positions move on; the flags to look for and to write move with them. What is
+ * passed need not be loaded again behind a store to memory of the driver's.
+ */
 
-static __always_inline void packed_avail_step(struct trivio_ring *r, u32 slots)
+static __always_inline void packed_avail_step(struct trivio_ring *r, u32 pos,
+					      u32 num, u32 slots)
 {
-	u32 pos = r->last_avail + slots;
-
-	if (unlikely(pos >= r->num)) {
-		pos -= r->num;
+	pos += slots;
+	if (unlikely(pos >= num)) {
+		pos -= num;
 		r->avail_wrap = !r->avail_wrap;
-		ring_priv(r)->avail_flags = flags_avail(r->avail_wrap);
+		ring_priv(r)->avail_bits = bits_avail(r->avail_wrap);
 	}
 	r->last_avail = pos;
 }
 
-static __always_inline void packed_used_step(struct trivio_ring *r, u32 slots)
+static __always_inline void packed_used_step(struct trivio_ring *r, u32 pos,
+					     u32 num, u32 slots)
 {
-	u32 pos = r->last_used + slots;
-
-	if (unlikely(pos >= r->num)) {
-		pos -= r->num;
+	pos += slots;
+	if (unlikely(pos >= num)) {
+		pos -= num;
 		r->used_wrap = !r->used_wrap;
 		ring_priv(r)->used_word = word_used(r->used_wrap);
 	}
@@ -174,9 +183,10 @@ static int packed_walk(struct trivio_ring *r, struct trivio_chain *c, u64 addr,
 	return 0;
 }
 
-static __always_inline void packed_pop_done(struct trivio_ring *r, u16 slots)
+static __always_inline void packed_pop_done(struct trivio_ring *r, u32 pos,
+					    u32 num, u16 slots)
 {
-	packed_avail_step(r, slots);
+	packed_avail_step(r, pos, num, slots);
 	r->inflight += slots;
 	ring_priv(r)->busy += slots;
 	ring_seen_pop(ring_priv(r), slots);
@@ -189,7 +199,7 @@ static noinline int packed_pop_walk(struct trivio_ring *r,
 
 	if (err)
 		return err;
-	packed_pop_done(r, c->slots);
+	packed_pop_done(r, r->last_avail, r->num, c->slots);
 	return 1;
 }
 
@@ -201,10 +211,13 @@ static noinline int packed_pop_full(struct trivio_ring *r, u16 id)
 
 int ring_packed_pop(struct trivio_ring *r, struct trivio_chain *c)
 {
-	const struct ring_desc *d = (struct ring_desc *)r->desc + r->last_avail;
+	const struct ring_priv *p = ring_priv(r);
+	u32 pos = r->last_avail, num = r->num;
+	const struct ring_desc *d = (struct ring_desc *)r->desc + pos;
 	u64 addr, word = le64_to_cpu(READ_ONCE(d->word));
+	u32 high = word >> 32;
 
-	if ((word_flags(word) & FLAG_BOTH) != ring_priv(r)->avail_flags)
+	if ((high & FLAG_BOTH << 16) != p->avail_bits)
 		return 0;
 	/*
 	 * The rest of the chain is loaded after the flags that announced it.
@@ -212,16 +225,14 @@ int ring_packed_pop(struct trivio_ring *r, struct trivio_chain *c)
 	 * the chain's first descriptor.
 	 */
 	smp_rmb();
-	if (unlikely(ring_priv(r)->busy >= r->num))
+	if (unlikely(p->busy >= num))
 		return packed_pop_full(r, word_id(word));
 	addr = le64_to_cpu(READ_ONCE(d->addr));
-	if (unlikely(word_flags(word) &
-		     (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)) ||
-	    unlikely(word_id(word) >= r->num) || ring_addr_end(addr, word))
+	if (unlikely(high & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT) << 16) ||
+	    unlikely((u16)high >= num) || ring_addr_end(addr, word))
 		return packed_pop_walk(r, c, addr, word);
-	ring_chain_one(r, c, word_id(word), addr, word,
-		       word_flags(word) & VRING_DESC_F_WRITE);
-	packed_pop_done(r, 1);
+	ring_chain_one(r, c, high, addr, word, high & VRING_DESC_F_WRITE << 16);
+	packed_pop_done(r, pos, num, 1);
 	return 1;
 }
 
@@ -232,7 +243,7 @@ void ring_packed_unpop(struct trivio_ring *r, const struct trivio_chain *c)
 	if (pos < c->slots) {
 		pos += r->num;
 		r->avail_wrap = !r->avail_wrap;
-		ring_priv(r)->avail_flags = flags_avail(r->avail_wrap);
+		ring_priv(r)->avail_bits = bits_avail(r->avail_wrap);
 	}
 	r->last_avail = pos - c->slots;
 	r->inflight -= c->slots;
@@ -295,11 +306,13 @@ static noinline void packed_push_in_order(struct trivio_ring *r, u32 id,
 	p->batch_len = written;
 	if (p->no_batch)
 		packed_batch_close(r);
-	packed_used_step(r, slots);
+	packed_used_step(r, r->last_used, r->num, slots);
 }
 
 void ring_packed_push(struct trivio_ring *r, u32 id, u32 slots, u32 written)
 {
+	u32 pos = r->last_used, num = r->num;
+
 	if (unlikely(r->inflight < slots)) {
 		ring_fail(r, TRIVIO_ERR_USED_TWICE, id, 0);
 		return;
@@ -310,8 +323,8 @@ void ring_packed_push(struct trivio_ring *r, u32 id, u32 slots, u32 written)
 		packed_push_in_order(r, id, slots, written);
 		return;
 	}
-	packed_put(r, r->last_used, ring_priv(r)->used_word, id, written);
-	packed_used_step(r, slots);
+	packed_put(r, pos, ring_priv(r)->used_word, id, written);
+	packed_used_step(r, pos, num, slots);
 }
 
 static noinline void packed_log_used(struct trivio_ring *r, u32 n)
@@ -459,7 +472,7 @@ int ring_packed_start(struct trivio_ring *r)
 		return -EINVAL;
 	r->inflight = n;
 	ring_priv(r)->busy = n;
-	ring_priv(r)->avail_flags = flags_avail(r->avail_wrap);
+	ring_priv(r)->avail_bits = bits_avail(r->avail_wrap);
 	ring_priv(r)->used_word = word_used(r->used_wrap);
 	packed_set_event(r, 0, VRING_PACKED_EVENT_FLAG_ENABLE);
 	return 0;

@@ -397,8 +397,8 @@ bool vh_more_used(const struct vh_ring *r)
 	if (!r->packed)
 		return load_acquire(&r->used->idx) != r->last_used;
 	f = load_acquire(&r->pdesc[r->last_used].flags);
-	return !!(f & PACKED_AVAIL) == r->used_wrap &&
-	       !!(f & PACKED_USED) == r->used_wrap;
+	return (f & (PACKED_AVAIL | PACKED_USED)) ==
+	       (r->used_wrap ? PACKED_AVAIL | PACKED_USED : 0);
 }
 
 /* Give a chain's descriptors back. */
