@@ -8,7 +8,8 @@
 . "$(dirname "$0")/lib.sh"
 test_need fio mkfs.ext4 fsck.ext4 blkdiscard jq
 TMP=$(mktemp -d /tmp/trivio-blk.XXXXXX)
-trap 'umount -q "$TMP/mnt"; vdpa_clean tb0 tb1; rm -rf "$TMP"' EXIT
+LOOP=
+trap 'umount -q "$TMP/mnt"; vdpa_clean tb0; [ -z "$LOOP" ] || losetup -d "$LOOP"; rm -rf "$TMP"' EXIT
 mkdir "$TMP/mnt"
 
 PACKED_OFF=0xfffffffbffffffff
@@ -110,12 +111,15 @@ if profile tb0 direct_io=1; then
 		suite "file, O_DIRECT"
 	fi
 fi
-# A block device behind a block device, past the page cache.
-profile tb1 capacity=64M
-check "block device behind: made" vdpa_new tb1 blk virtio_vdpa
-profile tb0 backing="$(vdpa_disk tb1)" direct_io=1
+# A block device behind a block device, past the page cache. Not one that does DMA: under
+# virtio_vdpa the driver has mapped the pages already, and a kernel with DMA_API_DEBUG warns
+# of a second mapping.
+modprobe loop
+truncate -s 64M "$TMP/disk"
+LOOP=$(losetup -f --show "$TMP/disk")
+check "block device behind: made" test -b "$LOOP"
+profile tb0 backing="$LOOP" direct_io=1
 suite "block device"
-vdpa_clean tb1
 
 dd if=/dev/urandom of="$TMP/file" bs=1M count=2 conv=notrunc status=none
 profile tb0 backing="$TMP/file" direct_io=0 read_only=1

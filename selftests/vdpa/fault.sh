@@ -269,7 +269,7 @@ ping_it()
 
 net_if()
 {
-	ip -n "$NS" -j link | jq -r '.[] | select(.ifname != "lo").ifname'
+	ip -n "$NS" -j link | jq -r '.[] | select(.link_type == "ether").ifname'
 }
 
 net_stat()
