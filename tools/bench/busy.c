@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * busy: how long all threads of the machine ran together, the idle one left
- * out, while a command ran or while frames went out one by one. Under icount
+ * out, while a command ran or while frames went out in bursts. Under icount
  * with one CPU that is instructions, whatever slept in between. What interrupts
  * do while nothing runs is not in it.
  */
+#define _GNU_SOURCE
 #include <argp.h>
 #include <ctype.h>
 #include <dirent.h>
@@ -24,6 +25,9 @@
 #include <sys/wait.h>
 
 #define TASKS_MAX	4096
+#define BURST_MAX	256
+#define SEND_TRIES	1000
+#define SEND_WAIT_US	100
 #define SETTLE_US	3000	/* asleep, so that the own time is accounted */
 
 const char *argp_program_version = "busy 1";
@@ -43,6 +47,7 @@ struct args {
 	const char *mac;
 	unsigned int len;
 	unsigned int count;
+	unsigned int burst;
 	unsigned int gap;
 	char **cmd;
 };
@@ -121,7 +126,35 @@ static int open_netif(const char *name)
 	return bind(s, (void *)&sa, sizeof(sa)) ? -1 : s;
 }
 
-/* One frame, a pause, the next; without an interface only the pauses. */
+/*
+ * A burst of the same frame. A stopped queue starts again soon: a buffer's page
+ * may have to be pinned first.
+ */
+static int burst_send(int s, uint8_t *f, size_t len, unsigned int n)
+{
+	static struct mmsghdr m[BURST_MAX];
+	struct iovec v = { .iov_base = f, .iov_len = len };
+	unsigned int i, tries = 0, done = 0;
+	int sent;
+
+	for (i = 0; i < n; i++) {
+		m[i].msg_hdr.msg_iov = &v;
+		m[i].msg_hdr.msg_iovlen = 1;
+	}
+	while (done < n) {
+		sent = sendmmsg(s, m, n - done, 0);
+		if (sent > 0) {
+			done += sent;
+		} else if (errno != ENOBUFS || ++tries > SEND_TRIES) {
+			return -1;
+		} else {
+			usleep(SEND_WAIT_US);
+		}
+	}
+	return 0;
+}
+
+/* A burst, a pause, the next; without an interface only the pauses. */
 static int frames(const struct args *a)
 {
 	uint8_t f[1514] = { 0 };
@@ -142,7 +175,7 @@ static int frames(const struct args *a)
 		f[13] = 0xb5;
 	}
 	for (i = 0; i < a->count; i++) {
-		if (s >= 0 && send(s, f, a->len, 0) < 0)
+		if (s >= 0 && burst_send(s, f, a->len, a->burst))
 			return -1;
 		usleep(a->gap);
 	}
@@ -191,6 +224,9 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 	case 'n':
 		a->count = strtoul(arg, NULL, 0);
 		break;
+	case 'b':
+		a->burst = strtoul(arg, NULL, 0);
+		break;
 	case 'g':
 		a->gap = strtoul(arg, NULL, 0);
 		break;
@@ -202,6 +238,8 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 			argp_error(st, "a command, or -n");
 		if (a->len < 14 || a->len > 1514)
 			argp_error(st, "frames have 14 to 1514 bytes");
+		if (!a->burst || a->burst > BURST_MAX)
+			argp_error(st, "a burst has 1 to %u frames", BURST_MAX);
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -215,7 +253,8 @@ int main(int argc, char **argv)
 		{ "interface", 'i', "IF", 0, "send frames there", 0 },
 		{ "mac", 'm', "MAC", 0, "their destination (broadcast)", 0 },
 		{ "len", 'l', "BYTES", 0, "of a frame (60)", 0 },
-		{ "count", 'n', "N", 0, "frames, or pauses without -i", 0 },
+		{ "count", 'n', "N", 0, "bursts, or pauses without -i", 0 },
+		{ "burst", 'b', "N", 0, "frames of a burst (1)", 0 },
 		{ "gap", 'g', "US", 0, "pause after each (1000)", 0 },
 		{ 0 }
 	};
@@ -224,7 +263,8 @@ int main(int argc, char **argv)
 		"Nanoseconds that all threads ran together meanwhile.",
 		NULL, NULL, NULL
 	};
-	struct args a = { .mac = "ff:ff:ff:ff:ff:ff", .len = 60, .gap = 1000 };
+	struct args a = { .mac = "ff:ff:ff:ff:ff:ff", .len = 60, .burst = 1,
+			  .gap = 1000 };
 	static struct snap before, after;
 	uint64_t ns = 0;
 	int r;

@@ -182,11 +182,10 @@ if_stat()
 }
 
 # pktgen DEV MAC LEN COUNT BURST: LEN without the checksum. Its thread only runs when
-# nothing else wants the CPU, so that a full ring costs no waiting. Prints the nanoseconds:
-# of the clock, or with PKTGEN_BUSY=1 those that threads ran.
+# nothing else wants the CPU, so that a full ring costs no waiting. Prints the nanoseconds.
 pktgen()
 {
-	local dev=$1 mac=$2 len=$3 count=$4 burst=$5 t=$PKTGEN/kpktgend_0 us ns idle
+	local dev=$1 mac=$2 len=$3 count=$4 burst=$5 t=$PKTGEN/kpktgend_0 us
 
 	[ -d $PKTGEN ] || modprobe pktgen || return 1
 	chrt -i -p 0 "$(pgrep -x kpktgend_0)" || return 1
@@ -203,13 +202,6 @@ pktgen()
 	} | while read -r word; do
 		echo "$word" >"$PKTGEN/$dev" || exit 1
 	done || return 1
-	if [ "${PKTGEN_BUSY:-0}" = 1 ]; then
-		idle=$("$BENCH_DIR/busy" sh -c "echo >/dev/null") &&
-			ns=$("$BENCH_DIR/busy" sh -c "echo start >$PKTGEN/pgctrl") || return 1
-		echo rem_device_all >$t
-		echo $((ns - idle))
-		return 0
-	fi
 	echo start >$PKTGEN/pgctrl
 	us=$(sed -n 's/.*OK: \([0-9]*\)(.*/\1/p' "$PKTGEN/$dev")
 	echo rem_device_all >$t

@@ -61,7 +61,7 @@ guest_suite_rows()
 			"$([ $i = 3 ] || echo 1.00)" ge
 		row "TCP in, ${name[i]}" "Mbit/s" "${ref[3]}" "$(guest_tcp $i -R)" \
 			"$([ $i = 3 ] || echo 1.00)" ge
-		row "RX 60 B stream, ${name[i]}" "instr/frame" "${ref[4]}" "$(guest_rx $host eth$i)"
+		row "RX 60 B bursts, ${name[i]}" "instr/frame" "${ref[4]}" "$(guest_rx $host eth$i)"
 		row "RX 60 B one by one, ${name[i]}" "instr/frame" "${ref[5]}" \
 			"$(guest_rx_single $host eth$i)" "$([ $i = 3 ] && echo 0.50)"
 		row "TX 60 B stream, ${name[i]}" "instr/frame" "${ref[6]}" "$(guest_tx $host eth$i)"

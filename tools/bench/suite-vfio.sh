@@ -131,7 +131,7 @@ vfio_suite_rows()
 		vfio_suite_ping "$i"
 		ours=$(counted $GUEST_FRAMES guest_rx "vb$i" $eth)
 		row_note "a frame: $(cat "$COUNT_FILE")" \
-			"RX 60 B stream, $name" "instr/frame" "$REF_RX" "$ours" 0.50
+			"RX 60 B bursts, $name" "instr/frame" "$REF_RX" "$ours" 0.50
 		ours=$(counted $GUEST_SINGLES guest_rx_single "vb$i" $eth)
 		row_note "a frame: $(cat "$COUNT_FILE")" \
 			"RX 60 B one by one, $name" "instr/frame" "$REF_ONE" "$ours" 0.50

@@ -254,7 +254,8 @@ static void port_serve(int fd)
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 
 		poll(&p, 1, -1);
-		if (p.revents & POLLIN) {
+		/* Without a peer a read is at its end at once, and so "readable". */
+		if ((p.revents & (POLLIN | POLLHUP)) == POLLIN) {
 			if (request_read(fd, &req))
 				command_serve(fd, &req);
 		} else {
