@@ -442,14 +442,14 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 /* The debug kernel has KASAN and KCOV: that is where time is well spent. */
 static unsigned int default_seconds(void)
 {
-	return kf_cov_there() ? 60 : 15;
+	return kf_cov_there() ? 300 : 15;
 }
 
 int main(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 		{ "seconds", 't', "N", 0,
-		  "how long (15; 60 on a kernel with KCOV)", 0 },
+		  "how long (15; 300 on a kernel with KCOV)", 0 },
 		{ "procs", 'p', "N", 0, "processes, each with a device (2)", 0 },
 		{ "seed", 's', "N", 0, "where the dice begin (the clock)", 0 },
 		{ "replay", 'r', "FILE", 0, "run the programs of a file", 0 },

@@ -32,6 +32,7 @@ guest_suite_start()
 	      -device virtio-net-pci,netdev=n1,addr=0x3,disable-legacy=on
 	      -device virtio-net-pci,netdev=n2,addr=0x4,disable-legacy=on,packed=on
 	      -device virtio-net-pci,netdev=n3,addr=0x5,disable-legacy=on)
+	guest_no_halt_poll || return 1
 	inner_start $GUEST --memfd --mem 384 -- "${args[@]}" || return 1
 	exec 20>&- 21>&-
 	for i in 0 1 2; do
@@ -57,10 +58,11 @@ guest_suite_rows()
 		row_note "a ping: ${ref[1]}; trivio $(cat "$COUNT_FILE")" \
 			"ping, ${name[i]}" "instr/ping" "${ref[0]}" "$ours" \
 			"$([ $i = 3 ] && echo 0.70 || echo 1.00)"
-		row "TCP out, ${name[i]}" "Mbit/s" "${ref[2]}" "$(guest_tcp $i)" \
-			"$([ $i = 3 ] || echo 1.00)" ge
-		row "TCP in, ${name[i]}" "Mbit/s" "${ref[3]}" "$(guest_tcp $i -R)" \
-			"$([ $i = 3 ] || echo 1.00)" ge
+		# Minutes over the last road, whose copies the emulator makes byte by byte.
+		[ $i = 3 ] || {
+			row "TCP out, ${name[i]}" "Mbit/s" "${ref[2]}" "$(guest_tcp $i)" 1.00 ge
+			row "TCP in, ${name[i]}" "Mbit/s" "${ref[3]}" "$(guest_tcp $i -R)" 1.00 ge
+		}
 		row "RX 60 B bursts, ${name[i]}" "instr/frame" "${ref[4]}" "$(guest_rx $host eth$i)"
 		row "RX 60 B one by one, ${name[i]}" "instr/frame" "${ref[5]}" \
 			"$(guest_rx_single $host eth$i)" "$([ $i = 3 ] && echo 0.50)"

@@ -51,6 +51,7 @@ vfio_suite_start()
 	done
 	ulimit -l unlimited
 	args+=(-drive "file=$BENCH_DIR/doorbell,format=raw,if=virtio,readonly=on")
+	guest_no_halt_poll || return 1
 	inner_start $GUEST --mem 384 --append iomem=relaxed -- "${args[@]}" || return 1
 	poller_yields
 	guest_if_up eth0 9 gt9 || return 1

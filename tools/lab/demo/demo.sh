@@ -15,7 +15,7 @@ HERE=$(dirname "$(readlink -f "$0")")
 
 TRIVIO=$HERE/../../trivio/trivio
 PINGS=${DEMO_PINGS:-20}
-SECS=${DEMO_SECS:-3}
+SECS=${DEMO_SECS:-2}
 FAILED=0
 ROWS=() WANTED=() ROAD_ARGS=() ROAD_FDS=()
 
@@ -98,7 +98,8 @@ tcp()
 		jq -r '.end.sum_received.bits_per_second // 0 | . / 1e6 | round'
 }
 
-# "demo.sh traffic I FILE": the counted part; runs below "trivio count".
+# "demo.sh traffic I FILE": once as it is, for the rates, and once below "trivio count": its
+# programs run at each tracepoint, and trivio's roads have more of them than the others.
 traffic()
 {
 	local i=$1 out in
@@ -156,21 +157,22 @@ road_measure()
 		pids+=(-p "$DPDK_PID")
 	fi
 	row_ping "$i"
-	"$TRIVIO" list --json >/tmp/before
-	echo '{"out": 0, "in": 0}' >/tmp/traffic
+	echo '{"out": 0, "in": 0}' | tee /tmp/rates >/tmp/traffic
 	iperf3 -s -B "10.8.$i.1" -D --pidfile "/tmp/iperf.$i"
+	traffic "$i" /tmp/rates
+	"$TRIVIO" list --json >/tmp/before
 	"$TRIVIO" count --json "${pids[@]}" -I "demo$i" -- "$0" traffic "$i" /tmp/traffic >/tmp/count ||
 		row_fail "trivio count ended with $?"
 	kill "$(tr -d '\0' <"/tmp/iperf.$i")"
 	carried=$(carried /tmp/before)
 	[ "$key" != dpdk ] || dpdk_say stop
-	jq -e '.out > 0 and .in > 0' /tmp/traffic >/dev/null || row_fail "iperf3"
+	jq -es 'all(.out > 0 and .in > 0)' /tmp/rates /tmp/traffic >/dev/null || row_fail "iperf3"
 	packets=$(jq '.packets' /tmp/count)
 	[ "${packets:-0}" -gt 0 ] || row_fail "no packets"
 	row_proof "${ROAD_PROOF[$key]}" "$carried" "${packets:-0}"
 	ROWS+=("$(jq -n -f "$HERE/row.jq" --arg road "$key" --arg name "$ROW_NAME" --arg min "$MIN" \
 		--arg avg "$AVG" --arg err "$ROW_ERROR" --arg proof "${ROAD_PROOF[$key]}" \
-		--argjson carried "$carried" --slurpfile tt /tmp/traffic --slurpfile cc /tmp/count)")
+		--argjson carried "$carried" --slurpfile tt /tmp/rates --slurpfile cc /tmp/count)")
 }
 
 main()

@@ -89,9 +89,9 @@ table()
 	echo
 	jq -r '[.rows[].lost_events // 0] | add | if . > 0 then "\(.) events were lost while counting." else empty end' "$TABLE_JSON"
 	cat <<-END
-	Counted while TCP ran, per packet of the host's interface (TSO makes packets large; the DPDK row has
-	none). QEMU: exits that leave the kernel; wakes: of threads that are no vCPU. All columns, and the
-	functions behind them: Documentation/paths.rst. Times under TCG are for comparing rows only. DPDK polls:
-	it needs no wake-ups and keeps a core busy without traffic, too.
+	Rates without counting; then counted while TCP ran again, per packet of the host's interface (TSO makes
+	packets large; the DPDK row has none). QEMU: exits that leave the kernel; wakes: of threads that are no
+	vCPU. All columns, and the functions behind them: Documentation/paths.rst. Times under TCG are for
+	comparing rows only. DPDK polls: it needs no wake-ups and keeps a core busy without traffic, too.
 	END
 }
