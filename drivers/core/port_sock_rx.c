@@ -65,6 +65,12 @@ static int rx_fetch(struct sock_port *p)
 	return n;
 }
 
+static u32 rx_len(void *ptr)
+{
+	return unlikely(tun_is_xdp_frame(ptr)) ? tun_ptr_to_xdp(ptr)->len :
+						 __skb_array_len_with_tag(ptr);
+}
+
 /* Bytes of the next frame without header, or 0 if there is none. */
 static u32 rx_peek(struct sock_port *p, void **ptr)
 {
@@ -77,9 +83,7 @@ static u32 rx_peek(struct sock_port *p, void **ptr)
 		if (p->rx_head == p->rx_tail && !rx_fetch(p))
 			return 0;
 		*ptr = p->rx[p->rx_head];
-		if (unlikely(tun_is_xdp_frame(*ptr)))
-			return tun_ptr_to_xdp(*ptr)->len;
-		return __skb_array_len_with_tag(*ptr);
+		return rx_len(*ptr);
 	}
 	spin_lock_irqsave(&p->sock->sk->sk_receive_queue.lock, flags);
 	skb = skb_peek(&p->sock->sk->sk_receive_queue);
@@ -124,13 +128,41 @@ static void rx_discard(struct sock_port *p, void *ptr)
 	p->sock->ops->recvmsg(p->sock, &msg, 0, MSG_DONTWAIT | MSG_TRUNC);
 }
 
-/* Frames that were taken and not delivered go back to the tap's ring. */
+/*
+ * What a tap's ring has no room for any more. ptr_ring_unconsume() tells its
+ * callback the frame and nothing else, so whoever calls it owns this.
+ */
+static DEFINE_MUTEX(rx_homeless_lock);
+static void *rx_homeless[SOCK_BATCH];	/* under rx_homeless_lock */
+static int rx_homeless_n;		/* likewise */
+
+static void rx_homeless_add(void *ptr)
+{
+	rx_homeless[rx_homeless_n++] = ptr;
+}
+
+/*
+ * Frames that were taken and not delivered go back to the tap's ring. It may
+ * have filled meanwhile: the others are lost.
+ */
 void sock_rx_stop(struct sock_port *p)
 {
+	int i;
+
+	lockdep_assert_held(&p->q->lock);
 	rx_free_bulk(p);
-	if (p->ring && p->rx_head != p->rx_tail)
+	if (p->ring && p->rx_head != p->rx_tail) {
+		mutex_lock(&rx_homeless_lock);
+		rx_homeless_n = 0;
 		ptr_ring_unconsume(p->ring, p->rx + p->rx_head,
-				   p->rx_tail - p->rx_head, tun_ptr_free);
+				   p->rx_tail - p->rx_head, rx_homeless_add);
+		for (i = 0; i < rx_homeless_n; i++) {
+			trivio_queue_drop(p->q, TRIVIO_STAT_DROP_BACKEND, 0,
+					  rx_len(rx_homeless[i]));
+			tun_ptr_free(rx_homeless[i]);
+		}
+		mutex_unlock(&rx_homeless_lock);
+	}
 	p->rx_head = 0;
 	p->rx_tail = 0;
 }

@@ -63,10 +63,20 @@ FIXTURE(net)
 	int wire;
 };
 
+/* Memory that is pinned, and memory of the owner's process. */
+FIXTURE_VARIANT(net) {
+	const char *profile;
+};
+
+FIXTURE_VARIANT_ADD(net, pa) { .profile = "echo 1 >doorbell" };
+FIXTURE_VARIANT_ADD(net, va) {
+	.profile = "echo 1 >doorbell; echo 1 >use_va"
+};
+
 FIXTURE_SETUP(net)
 {
 	memset(self->q, 0, sizeof(self->q));
-	ASSERT_EQ(0, ndev_make(DEV, "echo 1 >doorbell",
+	ASSERT_EQ(0, ndev_make(DEV, variant->profile,
 			       "mac 52:00:11:22:33:44 mtu 9000 max_vqp 2",
 			       self->node, sizeof(self->node)));
 	self->wire = wire_open(DEV);

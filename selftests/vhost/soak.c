@@ -337,6 +337,29 @@ static int tap_new(struct soak *s, unsigned int k)
 	return t->sock < 0 ? t->sock : 0;
 }
 
+/* What can be seen from outside when nothing moves. */
+static void tell(struct soak *s)
+{
+	struct sk_books *b = s->w.b;
+	char cmd[256], *line;
+
+	for (line = strtok(strdup(tool("show")), "\n"); line;
+	     line = strtok(NULL, "\n"))
+		ksft_print_msg("%s\n", line);
+	ksft_print_msg("device %s; numbers %llu out, %llu arrived, %llu given up; %llu in, %llu delivered\n",
+		       s->device, (unsigned long long)b->tx_next,
+		       (unsigned long long)b->tx_got,
+		       (unsigned long long)b->tx_lost,
+		       (unsigned long long)b->rx_sent,
+		       (unsigned long long)b->rx_got);
+	snprintf(cmd, sizeof(cmd),
+		 "for t in /proc/%d/task/*; do echo \"# $t: $(cat $t/comm $t/wchan)\"; sed 's/^/# /' $t/stack; done; sed 's/^/# /' /proc/net/dev",
+		 s->owner);
+	fflush(stdout);
+	if (system(cmd))
+		ksft_print_msg("%s: failed\n", cmd);
+}
+
 /*
  * A tap that is deleted takes what waits in it along, uncounted: so first
  * nothing may wait. What is sent into it afterwards must be counted.
@@ -357,9 +380,11 @@ static int tap_delete(struct soak *s)
 		if (rx_waiting(s, &now) <= 0)
 			break;
 	}
-	if (rx_waiting(s, &now) > 0)
+	if (rx_waiting(s, &now) > 0) {
+		tell(s);
 		return vh_fail(-ETIME, "%lld frames wait for ever",
 			       (long long)rx_waiting(s, &now));
+	}
 	s->tap_drops += tap_dropped(&s->w.tap[k]);
 	snprintf(cmd, sizeof(cmd), "ip link del %s", s->w.tap[k].name);
 	if (system(cmd))

@@ -145,11 +145,11 @@ static int burst_send(int s, uint8_t *f, size_t len, unsigned int n)
 		sent = sendmmsg(s, m, n - done, 0);
 		if (sent > 0) {
 			done += sent;
-		} else if (errno != ENOBUFS || ++tries > SEND_TRIES) {
-			return -1;
-		} else {
-			usleep(SEND_WAIT_US);
+			continue;
 		}
+		if (errno != ENOBUFS || ++tries > SEND_TRIES)
+			return -1;
+		usleep(SEND_WAIT_US);
 	}
 	return 0;
 }
