@@ -28,7 +28,7 @@ user_row()
 	local name=$1 asked=$2 dev ref ours packed
 	shift 2
 
-	dev=$(vdpa_node nu)=nu
+	dev=$(vdpa_node user0)=user0
 	ref=$(user_bench --dev /dev/vhost-net "$@")
 	ours=$(user_bench --vdpa "$dev" "$@")
 	packed=$(user_bench --vdpa "$dev" --packed "$@")
@@ -41,7 +41,7 @@ suite_vdpa_user()
 	modprobe -qa tun vhost_net
 	vdpa_modules || return 1
 	echo $HUGE_PAGES >/proc/sys/vm/nr_hugepages
-	user_device nu || bench_fail "$SUITE: no device" || return 1
+	user_device user0 || bench_fail "$SUITE: no device" || return 1
 	user_row "TX 60 B" "" --mode tx --len 60
 	user_row "TX 60 B, XDP_DROP" "" --mode tx --len 60 --sink xdp
 	user_row "TX 1500 B" "" --mode tx --len 1500
@@ -50,10 +50,10 @@ suite_vdpa_user()
 	user_row "TX 60 B, 1 a kick" "" --mode tx --len 60 --batch 1 -n 1600
 	user_row "RX 60 B, 1 a kick" 0.50 --mode rx --len 60 --batch 1 -n 1600
 	[ -z "${BENCH_PROFILE:-}" ] || {
-		profile "TX" user_bench --vdpa "$(vdpa_node nu)=nu" -n 25600
-		profile "TX XDP_DROP" user_bench --vdpa "$(vdpa_node nu)=nu" -n 25600 --sink xdp
-		profile "RX" user_bench --vdpa "$(vdpa_node nu)=nu" -n 25600 --mode rx
-		profile "RX 1 a kick" user_bench --vdpa "$(vdpa_node nu)=nu" -n 12800 --mode rx --batch 1
+		profile "TX" user_bench --vdpa "$(vdpa_node user0)=user0" -n 25600
+		profile "TX XDP_DROP" user_bench --vdpa "$(vdpa_node user0)=user0" -n 25600 --sink xdp
+		profile "RX" user_bench --vdpa "$(vdpa_node user0)=user0" -n 25600 --mode rx
+		profile "RX 1 a kick" user_bench --vdpa "$(vdpa_node user0)=user0" -n 12800 --mode rx --batch 1
 	}
-	vdpa_del nu
+	vdpa_del user0
 }
