@@ -66,11 +66,12 @@ FIXTURE(net)
 /* Memory that is pinned, and memory of the owner's process. */
 FIXTURE_VARIANT(net) {
 	const char *profile;
+	bool va;
 };
 
 FIXTURE_VARIANT_ADD(net, pa) { .profile = "echo 1 >doorbell" };
 FIXTURE_VARIANT_ADD(net, va) {
-	.profile = "echo 1 >doorbell; echo 1 >use_va"
+	.profile = "echo 1 >doorbell; echo 1 >use_va", .va = true
 };
 
 FIXTURE_SETUP(net)
@@ -548,6 +549,12 @@ TEST_F_TIMEOUT(net, rings_unmapped_while_running, LONG)
 	nq_kick(&self->q[RXQ]);
 	usleep(300000);
 	EXPECT_EQ(before, nq_used(&self->q[RXQ])->idx);
+	if (variant->va) {
+		/* A worker that finds no ring stops the queue for good. */
+		EXPECT_EQ(1, counter(DEV, RXQ, "errors"));
+		EXPECT_EQ(0, client_set_status(&self->c, 0));
+		return;
+	}
 	/* And mapped again they are used again. */
 	ASSERT_EQ(0, nc_map(&self->c, 1, CLIENT_IOVA, self->c.mem, NQ_DATA,
 			    VHOST_ACCESS_RW));
@@ -760,13 +767,20 @@ static long pinned_kb(void)
 /* E01: pins are the owner's, and end with the last holder of the node. */
 TEST_F_TIMEOUT(net, E01_pins_when_another_process_closes, LONG)
 {
-	long before = pinned_kb();
+	long before = pinned_kb(), held;
 	int go[2], i;
 	char b;
 	pid_t pid;
 
 	ASSERT_EQ(0, start(&self->c, self->q, PLAIN));
-	EXPECT_EQ(before + (long)(CLIENT_MEM >> 10), pinned_kb());
+	held = pinned_kb();
+	if (variant->va) {
+		/* The rings. */
+		EXPECT_LT(before, held);
+		EXPECT_GT(before + 256, held);
+	} else {
+		EXPECT_EQ(before + (long)(CLIENT_MEM >> 10), held);
+	}
 	ASSERT_EQ(0, pipe(go));
 	pid = fork();
 	ASSERT_LE(0, pid);
@@ -775,7 +789,7 @@ TEST_F_TIMEOUT(net, E01_pins_when_another_process_closes, LONG)
 		_exit(read(go[0], &b, 1) < 0);
 	}
 	close(self->c.fd);
-	EXPECT_EQ(before + (long)(CLIENT_MEM >> 10), pinned_kb());
+	EXPECT_EQ(held, pinned_kb());
 	close(go[1]);
 	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
 	for (i = 0; i < 100 && pinned_kb() != before; i++)

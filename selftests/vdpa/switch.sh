@@ -70,14 +70,17 @@ carried()
 # TCP of whole segments, copied once: no copy is counted where a guest sends.
 one_copy()
 {
-	local sent got copies big
+	local sent got copies later big
 
 	tcp 0 1 || return 1
+	# A connection's last frame may come between two looks.
 	sent=$(qstat sw0 1 copies) got=$(qstat sw1 0 packets) copies=$(qstat sw1 0 copies)
+	later=$(qstat sw1 0 packets)
 	big=$(($(qstat sw1 0 bytes) / got))
-	echo "sender's copies $sent, receiver: $got frames of $big bytes, $copies copies"
+	echo "sender's copies $sent, receiver: $got to $later frames of $big bytes, $copies copies"
 	# A slow sender makes them small, but of two packets at least.
-	[ "$sent" = 0 ] && [ "$got" -gt 0 ] && [ "$copies" = "$got" ] && [ "$big" -gt 1600 ]
+	[ "$sent" = 0 ] && [ "$got" -gt 0 ] && [ "$copies" -ge "$got" ] &&
+		[ "$copies" -le "$later" ] && [ "$big" -gt 1600 ]
 }
 
 # No guest sums what came from another one's memory, so neither would TCP see it change.
