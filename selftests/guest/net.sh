@@ -91,8 +91,8 @@ tcp_once()
 	[ "${rate:-0}" -gt 100000 ]
 }
 
-# What is probably the emulated processor's own failure (Documentation/security.rst): an exception in the
-# guest where a system call has just been entered and the stack is still the program's.
+# The emulated processor's own failure (Documentation/lab.rst, what it gets wrong): an interrupt comes twice,
+# where a system call has just been entered and the stack is still the program's.
 emulator_crashed()
 {
 	local console=$INNER_DIR/$1/console
@@ -148,7 +148,7 @@ layout()
 	# Not passed over: a skip is counted, and has to be explained.
 	if emulator_crashed g; then
 		n=$((n + 1))
-		echo "ok $n $name: one life of the guest # SKIP it crashed at a system call's entry, see security.rst"
+		echo "ok $n $name: one life of the guest # SKIP it crashed at a system call's entry, see lab.rst"
 	fi
 }
 

@@ -319,4 +319,10 @@ int vh_kmsg_open(void);
 int vh_kmsg_scan(int fd, unsigned int *lines);
 int vh_ns_enter(void);
 
+/* vhost_show.c: what the device counts */
+char *vh_trivio(const char *args);
+uint64_t vh_json_number(const char *json, const char *key);
+const char *vh_json_queue(const char *json, unsigned int q);
+int vh_device_name(pid_t pid, char *buf, size_t size);
+
 #endif

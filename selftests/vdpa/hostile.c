@@ -73,8 +73,8 @@ FIXTURE_SETUP(dev)
 	ASSERT_EQ(0, sh("modprobe vhost_vdpa; mkdir -p " PROFILE));
 	ASSERT_EQ(0, sh("echo 1M >" PROFILE "/capacity"));
 	ASSERT_EQ(0, sh("echo 2 >" PROFILE "/queues"));
-	if (variant->va)
-		ASSERT_EQ(0, sh("echo 1 >" PROFILE "/use_va"));
+	ASSERT_EQ(0, sh(variant->va ? "echo 1 >" PROFILE "/use_va" :
+				      "echo 0 >" PROFILE "/use_va"));
 	ASSERT_EQ(0, sh("echo 1 5 7 >" PROFILE "/lifetime"));
 	ASSERT_EQ(0, sh("echo 0 >" BUS "/drivers_autoprobe"));
 	ASSERT_EQ(0, sh("vdpa dev add name " DEV " mgmtdev trivio_blk"));

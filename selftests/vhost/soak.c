@@ -77,44 +77,6 @@ static uint64_t now_ms(void)
 
 /* ---- counters ---- */
 
-static char *tool(const char *args)
-{
-	static char out[64 << 10];
-	char cmd[160];
-	size_t n;
-	FILE *p;
-
-	/* The netlink family is the first namespace's alone. */
-	snprintf(cmd, sizeof(cmd),
-		 "nsenter --net=/proc/1/ns/net ../../tools/trivio/trivio %s 2>&1",
-		 args);
-	p = popen(cmd, "r");
-	n = p ? fread(out, 1, sizeof(out) - 1, p) : 0;
-	out[n] = 0;
-	if (p)
-		pclose(p);
-	return out;
-}
-
-static uint64_t number(const char *json, const char *key)
-{
-	char name[64];
-	const char *p;
-
-	snprintf(name, sizeof(name), "\"%s\":", key);
-	p = json ? strstr(json, name) : NULL;
-	return p ? strtoull(p + strlen(name), NULL, 10) : 0;
-}
-
-/* The text of queue @q in what "show --json" says. */
-static const char *queue_text(const char *json, unsigned int q)
-{
-	char want[32];
-
-	snprintf(want, sizeof(want), "\"index\": %u", q);
-	return strstr(json, want);
-}
-
 /*
  * count - add to @d what the device has counted up to now; 0 or -errno. At
  * rest (@exact) each drop has its reason.
@@ -126,47 +88,24 @@ static int count(struct soak *s, struct drops *d, bool exact)
 	char *json;
 
 	snprintf(args, sizeof(args), "show %s --json", s->device);
-	json = tool(args);
+	json = vh_trivio(args);
 	for (q = 0; q < 2; q++) {
-		const char *t = queue_text(json, q);
-		uint64_t all = number(t, "drops"), sum = 0;
+		const char *t = vh_json_queue(json, q);
+		uint64_t all = vh_json_number(t, "drops"), sum = 0;
 
 		if (!t)
 			return vh_fail(-ENODEV, "%s: %.80s", args, json);
 		for (i = 0; i < REASONS; i++) {
-			sum += number(t, reason[i]);
-			d->by_reason[i] += number(t, reason[i]);
+			sum += vh_json_number(t, reason[i]);
+			d->by_reason[i] += vh_json_number(t, reason[i]);
 		}
 		if (exact && sum != all)
 			return vh_fail(-EPROTO, "queue %u: %llu drops, %llu with a reason",
 				       q, (unsigned long long)all,
 				       (unsigned long long)sum);
 		*(q == VH_TX ? &d->tx : &d->rx) += all;
-		d->errors += number(t, "errors");
+		d->errors += vh_json_number(t, "errors");
 	}
-	return 0;
-}
-
-/* The device that @pid owns. */
-static int device_find(struct soak *s)
-{
-	char *json = tool("list --json"), *at, *name, *end;
-	char want[48];
-
-	snprintf(want, sizeof(want), "\"owner_pid\": %d,", s->owner);
-	at = strstr(json, want);
-	if (!at)
-		return vh_fail(-ENODEV, "no device of %d: %.80s", s->owner,
-			       json);
-	/* The object around it: keys come in the tool's order. */
-	while (at > json && *at != '{')
-		at--;
-	name = strstr(at, "\"name\": \"");
-	end = name ? strchr(name + 9, '"') : NULL;
-	if (!end || (size_t)(end - name) > sizeof(s->device))
-		return vh_fail(-EPROTO, "list --json: %.80s", at);
-	snprintf(s->device, sizeof(s->device), "%.*s",
-		 (int)(end - name - 9), name + 9);
 	return 0;
 }
 
@@ -289,7 +228,7 @@ static int owner_start(struct soak *s)
 		usleep(10000);
 	if (!s->w.b->running)
 		return vh_fail(-ETIME, "the owner does not start");
-	return device_find(s);
+	return vh_device_name(s->owner, s->device, sizeof(s->device));
 }
 
 /* Frames that found the socket's buffer full. */
@@ -341,20 +280,17 @@ static int tap_new(struct soak *s, unsigned int k)
 static void tell(struct soak *s)
 {
 	struct sk_books *b = s->w.b;
-	char cmd[256], *line;
+	char cmd[400];
 
-	for (line = strtok(strdup(tool("show")), "\n"); line;
-	     line = strtok(NULL, "\n"))
-		ksft_print_msg("%s\n", line);
-	ksft_print_msg("device %s; numbers %llu out, %llu arrived, %llu given up; %llu in, %llu delivered\n",
-		       s->device, (unsigned long long)b->tx_next,
+	ksft_print_msg("%llu out, %llu arrived, %llu given up; %llu in, %llu delivered\n",
+		       (unsigned long long)b->tx_next,
 		       (unsigned long long)b->tx_got,
 		       (unsigned long long)b->tx_lost,
 		       (unsigned long long)b->rx_sent,
 		       (unsigned long long)b->rx_got);
 	snprintf(cmd, sizeof(cmd),
-		 "for t in /proc/%d/task/*; do echo \"# $t: $(cat $t/comm $t/wchan)\"; sed 's/^/# /' $t/stack; done; sed 's/^/# /' /proc/net/dev",
-		 s->owner);
+		 "{ nsenter --net=/proc/1/ns/net ../../tools/trivio/trivio show %s; cd /proc/%d/task; grep . */comm */stack; cat /proc/net/dev; } 2>&1 | sed 's/^/# /'",
+		 s->device, s->owner);
 	fflush(stdout);
 	if (system(cmd))
 		ksft_print_msg("%s: failed\n", cmd);

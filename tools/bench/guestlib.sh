@@ -12,17 +12,18 @@
 # Without paravirtual EOI that exit is the handler's first act.
 export INNER_CPU=host,kvm-pv-eoi=off
 
-# What KVM polls for before it lets an idle virtual CPU sleep, up to 200 us, grows and shrinks
-# with chance, and would be most of what is counted.
-guest_no_halt_poll()
-{
-	inner_kvm && echo 0 >/sys/module/kvm/parameters/halt_poll_ns
-}
-
 GUEST=bench
 GUEST_PINGS=200
 GUEST_FRAMES=10000
 GUEST_SINGLES=1000
+
+# guest_start INNER-OPTIONS -- QEMU-ARGS. What KVM polls for before it lets an idle virtual CPU
+# sleep, up to 200 us, grows and shrinks with chance, and would be most of what is counted.
+guest_start()
+{
+	ulimit -l unlimited
+	inner_kvm && echo 0 >/sys/module/kvm/parameters/halt_poll_ns && inner_start $GUEST --mem 384 "$@"
+}
 
 guest()
 {
@@ -77,20 +78,20 @@ guest_tcp()
 OTHER_MAC=52:54:00:ff:ff:fe
 
 # guest_rx_bursts HOST_IF GUEST_IF COUNT BURST: instructions of everybody for a frame that the
-# guest got, in bursts a millisecond apart. Idle time leaps under -icount, so no clock tells.
+# guest got, in bursts a millisecond apart, and its exits in COUNT_FILE.
 guest_rx_bursts()
 {
-	local host_if=$1 netif=$2 count=$3 burst=$4 idle ns before got
+	local host_if=$1 netif=$2 count=$3 burst=$4 ns before got frames
+	local send=("$BENCH_DIR/busy" -b "$burst" -i "$host_if" -m "$OTHER_MAC")
 
-	"$BENCH_DIR/busy" -n 20 -b "$burst" -i "$host_if" -m $OTHER_MAC >/dev/null || return 1
-	idle=$("$BENCH_DIR/busy" -n "$count") || return 1
+	frames=$((count * burst))
+	"${send[@]}" -n 20 >/dev/null || return 1
 	before=$(guest cat "/sys/class/net/$netif/statistics/rx_packets")
-	ns=$("$BENCH_DIR/busy" -n "$count" -b "$burst" -i "$host_if" -m $OTHER_MAC) || return 1
+	ns=$(beyond_idle "a frame" $frames "$BENCH_DIR/busy -n $count" "${send[*]} -n $count") || return 1
 	got=$(($(guest cat "/sys/class/net/$netif/statistics/rx_packets") - before))
-	[ $got -ge $((count * burst * 9 / 10)) ] ||
-		bench_fail "$SUITE: $got of $((count * burst)) frames reached the guest from $host_if" ||
-		return 1
-	calc "($ns - $idle) / $got"
+	[ $got -ge $((frames * 9 / 10)) ] ||
+		bench_fail "$SUITE: $got of $frames frames reached the guest from $host_if" || return 1
+	calc "$ns / $got"
 }
 
 guest_rx()
@@ -137,15 +138,39 @@ guest_user_exits()
 	cat /sys/kernel/debug/kvm/*-*/mmio_exits 2>/dev/null | awk '{ n += $1 } END { print n + 0 }'
 }
 
-# counted EVENTS CMD...: runs CMD; its output; exits for each of EVENTS in COUNT_FILE.
 COUNT_FILE=$BENCH_TMP/exits
+
+# exits_note WHAT EVENTS EXITS USER_EXITS: exits for each event, in COUNT_FILE.
+exits_note()
+{
+	printf '%s: %.2f exits, %.2f to QEMU' "$1" "$(calc "$3 / $2")" "$(calc "$4 / $2")" >"$COUNT_FILE"
+}
+
+# counted WHAT EVENTS CMD...: runs CMD; its output, and exits for each of EVENTS.
 counted()
 {
-	local events=$1 all user
-	shift
+	local what=$1 events=$2 all user
+	shift 2
 
 	all=$(guest_exits) user=$(guest_user_exits)
 	"$@" || return 1
-	printf '%.2f exits, %.2f to QEMU' "$(calc "($(guest_exits) - $all) / $events")" \
-		"$(calc "($(guest_user_exits) - $user) / $events")" >"$COUNT_FILE"
+	exits_note "$what" "$events" $(($(guest_exits) - all)) $(($(guest_user_exits) - user))
+}
+
+# beyond_idle WHAT EVENTS IDLE CMD: IDLE and CMD are commands that take as long as each other and
+# print nanoseconds that threads ran. Prints what CMD ran beyond IDLE; its exits beyond IDLE's, for
+# each of EVENTS, too. Idle time leaps under -icount, so no clock tells.
+beyond_idle()
+{
+	local all user idle_all idle_user idle ns
+
+	all=$(guest_exits) user=$(guest_user_exits)
+	# shellcheck disable=SC2086	# words
+	idle=$($3) || return 1
+	idle_all=$(guest_exits) idle_user=$(guest_user_exits)
+	# shellcheck disable=SC2086	# words
+	ns=$($4) || return 1
+	exits_note "$1" "$2" $(($(guest_exits) - 2 * idle_all + all)) \
+		$(($(guest_user_exits) - 2 * idle_user + user))
+	calc "$ns - $idle"
 }

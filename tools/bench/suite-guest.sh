@@ -22,7 +22,6 @@ guest_suite_start()
 		guest_tap "gt$i" $i || return 1
 	done
 	guest_host_if gv 3
-	ulimit -l unlimited
 	exec 20<>/dev/trivio-vhost-net 21<>/dev/trivio-vhost-net
 	args=(-netdev tap,id=n0,ifname=gt0,script=no,downscript=no,vhost=on,vhostforce=on
 	      -netdev tap,id=n1,ifname=gt1,script=no,downscript=no,vhost=on,vhostforce=on,vhostfd=20
@@ -32,8 +31,7 @@ guest_suite_start()
 	      -device virtio-net-pci,netdev=n1,addr=0x3,disable-legacy=on
 	      -device virtio-net-pci,netdev=n2,addr=0x4,disable-legacy=on,packed=on
 	      -device virtio-net-pci,netdev=n3,addr=0x5,disable-legacy=on)
-	guest_no_halt_poll || return 1
-	inner_start $GUEST --memfd --mem 384 -- "${args[@]}" || return 1
+	guest_start --memfd -- "${args[@]}" || return 1
 	exec 20>&- 21>&-
 	for i in 0 1 2; do
 		guest_if_up eth$i $i gt$i || return 1
@@ -45,7 +43,7 @@ guest_suite_rows()
 {
 	local i host ref ours name=("" "vhost split" "vhost packed" "vhost-vdpa")
 
-	ref[0]=$(counted $GUEST_PINGS guest_ping 0) && ref[1]="in-tree $(cat "$COUNT_FILE")"
+	ref[0]=$(counted "in-tree, a ping" $GUEST_PINGS guest_ping 0) && ref[1]=$(cat "$COUNT_FILE")
 	ref[2]=$(guest_tcp 0)
 	ref[3]=$(guest_tcp 0 -R)
 	ref[4]=$(guest_rx gt0 eth0)
@@ -54,8 +52,8 @@ guest_suite_rows()
 	for i in 1 2 3; do
 		host=gt$i
 		[ $i -lt 3 ] || host=gv
-		ours=$(counted $GUEST_PINGS guest_ping $i)
-		row_note "a ping: ${ref[1]}; trivio $(cat "$COUNT_FILE")" \
+		ours=$(counted "trivio" $GUEST_PINGS guest_ping $i)
+		row_note "${ref[1]}; $(cat "$COUNT_FILE")" \
 			"ping, ${name[i]}" "instr/ping" "${ref[0]}" "$ours" \
 			"$([ $i = 3 ] && echo 0.70 || echo 1.00)"
 		# Minutes over the last road, whose copies the emulator makes byte by byte.

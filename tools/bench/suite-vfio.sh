@@ -49,10 +49,8 @@ vfio_suite_start()
 		bell_device "$i" || bench_fail "$SUITE: no device ${BELLS[i]}" || return 1
 		args+=(-device "vfio-pci,addr=0x$((i + 3)),sysfsdev=/sys/bus/mdev/devices/$(bell_uuid "$i")")
 	done
-	ulimit -l unlimited
 	args+=(-drive "file=$BENCH_DIR/doorbell,format=raw,if=virtio,readonly=on")
-	guest_no_halt_poll || return 1
-	inner_start $GUEST --mem 384 --append iomem=relaxed -- "${args[@]}" || return 1
+	guest_start --append iomem=relaxed -- "${args[@]}" || return 1
 	poller_yields
 	guest_if_up eth0 9 gt9 || return 1
 	for i in "${!BELLS[@]}"; do
@@ -88,25 +86,25 @@ bell_ring()
 	"$BENCH_DIR/busy" "$INNER_HOME/inner" exec $GUEST /tmp/doorbell "$1" "$2" $BELL_KICKS 1000
 }
 
-# What an idle notification costs, and its exits in COUNT_FILE.
+# What an idle notification costs.
 bell_kick()
 {
-	local bdf=0000:00:0$1.0 idle ns all user idle_all idle_user
+	local bdf=0000:00:0$1.0 ns
 
 	guest /tmp/doorbell "$bdf" 1 20 1000 || return 1
-	all=$(guest_exits) user=$(guest_user_exits)
-	idle=$(bell_ring "$bdf" -) || return 1
-	idle_all=$(guest_exits) idle_user=$(guest_user_exits)
-	ns=$(bell_ring "$bdf" 1) || return 1
-	printf 'a kick: %.2f exits, %.2f to QEMU' \
-		"$(calc "($(guest_exits) - 2 * $idle_all + $all) / $BELL_KICKS")" \
-		"$(calc "($(guest_user_exits) - 2 * $idle_user + $user) / $BELL_KICKS")" >"$COUNT_FILE"
-	calc "($ns - $idle) / $BELL_KICKS"
+	ns=$(beyond_idle "a kick" $BELL_KICKS "bell_ring $bdf -" "bell_ring $bdf 1") || return 1
+	calc "$ns / $BELL_KICKS"
+}
+
+# bell_name I
+bell_name()
+{
+	echo "${BELL_LETTER[${BELLS[$1]}]} ${BELLS[$1]}"
 }
 
 vfio_suite_refs()
 {
-	REF_PING=$(counted $GUEST_PINGS guest_ping 9) && REF_NOTE="in-tree $(cat "$COUNT_FILE")"
+	REF_PING=$(counted "in-tree, a ping" $GUEST_PINGS guest_ping 9) && REF_NOTE=$(cat "$COUNT_FILE")
 	REF_RX=$(guest_rx gt9 eth0)
 	REF_ONE=$(guest_rx_single gt9 eth0)
 	REF_TX=$(guest_tx gt9 eth0)
@@ -117,9 +115,8 @@ vfio_suite_ping()
 {
 	local ours
 
-	ours=$(counted $GUEST_PINGS guest_ping $((10 + $1)))
-	row_note "a ping: $REF_NOTE; trivio $(cat "$COUNT_FILE")" \
-		"ping, ${BELL_LETTER[${BELLS[$1]}]} ${BELLS[$1]}" "instr/ping" "$REF_PING" "$ours" 0.80
+	ours=$(counted "trivio" $GUEST_PINGS guest_ping $((10 + $1)))
+	row_note "$REF_NOTE; $(cat "$COUNT_FILE")" "ping, $(bell_name "$1")" "instr/ping" "$REF_PING" "$ours" 0.80
 }
 
 vfio_suite_rows()
@@ -127,17 +124,18 @@ vfio_suite_rows()
 	local i ours kick trap=''
 
 	for i in "${!BELLS[@]}"; do
-		local n=$((10 + i)) name="${BELL_LETTER[${BELLS[i]}]} ${BELLS[i]}" eth=eth$((i + 1))
+		local n=$((10 + i)) name eth=eth$((i + 1))
 
+		name=$(bell_name "$i")
 		vfio_suite_ping "$i"
-		ours=$(counted $GUEST_FRAMES guest_rx "vb$i" $eth)
-		row_note "a frame: $(cat "$COUNT_FILE")" \
+		ours=$(guest_rx "vb$i" $eth)
+		row_note "$(cat "$COUNT_FILE")" \
 			"RX 60 B bursts, $name" "instr/frame" "$REF_RX" "$ours" 0.50
-		ours=$(counted $GUEST_SINGLES guest_rx_single "vb$i" $eth)
-		row_note "a frame: $(cat "$COUNT_FILE")" \
+		ours=$(guest_rx_single "vb$i" $eth)
+		row_note "$(cat "$COUNT_FILE")" \
 			"RX 60 B one by one, $name" "instr/frame" "$REF_ONE" "$ours" 0.50
-		ours=$(counted $GUEST_FRAMES guest_tx "vb$i" $eth)
-		row_note "a frame: $(cat "$COUNT_FILE")" \
+		ours=$(counted "a frame" $GUEST_FRAMES guest_tx "vb$i" $eth)
+		row_note "$(cat "$COUNT_FILE")" \
 			"TX 60 B stream, $name" "instr/frame" "$REF_TX" "$ours"
 		kick=$(bell_kick $((i + 3)))
 		row_note "$(cat "$COUNT_FILE")" "idle kick, $name, against A" "instr/kick" "$trap" "$kick" \
