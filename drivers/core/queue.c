@@ -182,6 +182,7 @@ int trivio_queue_map(struct trivio_queue *q)
 	int i, err;
 
 	lockdep_assert_held(&q->lock);
+	q->ring_gen = READ_ONCE(q->ring_mem->gen);
 	for (i = 0; i < AREA_NR; i++) {
 		size_t len;
 		u64 addr;
@@ -271,9 +272,30 @@ void trivio_queue_unmap_range(struct trivio_queue *q, u64 first, u64 last)
 
 /* --- service ----------------------------------------------------------- */
 
+/*
+ * A road with a table of user memory of its own changes it where it can't wait
+ * for queues (vhost_vdpa holds its owner's mmap_lock); what it changed counts from
+ * the next turn on. A ring that is not there may come back: then the queue is woken.
+ */
+static bool ring_usable(struct trivio_queue *q)
+{
+	bool own = q->ring_mem->kind == TRIVIO_MEM_USER && q->ring_mem->ops &&
+		   q->ring_mem->ops->lookup;
+	int err;
+
+	if (unlikely(own && q->mapped &&
+		     q->ring_gen != READ_ONCE(q->ring_mem->gen)))
+		trivio_queue_unmap(q);
+	if (likely(q->mapped))
+		return true;
+	err = trivio_queue_map(q);
+	if (err && err != -EAGAIN && !(own && err == -EFAULT))
+		trivio_queue_error(q, TRIVIO_ERR_RING_MAP, 0, 0);
+	return !err;
+}
+
 static bool queue_serve(struct trivio_queue *q)
 {
-	int err;
 
 	lockdep_assert_held(&q->lock);
 	if (q->state != TRIVIO_Q_RUNNING || q->dev->suspended ||
@@ -288,15 +310,8 @@ static bool queue_serve(struct trivio_queue *q)
 	/* Without the owner's mm its addresses mean nothing (it has exited). */
 	if (q->mem->kind == TRIVIO_MEM_USER && !current->mm)
 		return false;
-	if (unlikely(!q->mapped)) {
-		err = trivio_queue_map(q);
-		if (err == -EAGAIN)
-			return false;
-		if (err) {
-			trivio_queue_error(q, TRIVIO_ERR_RING_MAP, 0, 0);
-			return false;
-		}
-	}
+	if (unlikely(!ring_usable(q)))
+		return false;
 	trivio_stat_inc(q, TRIVIO_STAT_WAKEUPS);
 	trace_trivio_wake(q);
 	return q->ops->serve(q);

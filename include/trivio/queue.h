@@ -177,6 +177,7 @@ struct trivio_queue_ops {
  * @kick_pending: a kick came while it did not run; the next start looks anyway
  * @mapped: the areas in @map are mapped and @ring is over them; under @lock
  * @map: the three mapped areas: desc, driver, device
+ * @ring_gen: &trivio_mem.gen of @ring_mem when @map was made; under @lock
  * @map_work: maps the ring of a direct queue when memory comes back
  * @faults: injected faults that fired, counted in any context
  * @late_valid: an injected fault holds back a used entry: @late_id, @late_slots
@@ -225,6 +226,7 @@ struct trivio_queue {
 	bool hold;
 	bool kick_pending;
 	bool mapped;
+	u64 ring_gen;
 	struct trivio_mapping map[3];
 	struct work_struct map_work;
 	atomic64_t faults;

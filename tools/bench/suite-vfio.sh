@@ -9,7 +9,7 @@
 
 MDEV_TYPE=/sys/class/mdev_bus/trivio/mdev_supported_types/trivio-net
 declare -A BELL_LETTER=([trap]=A [poll]=B [kvm]=C [fault]=D)
-BELL_KICKS=300
+BELL_KICKS=1000
 
 # bell_uuid N
 bell_uuid()
