@@ -11,6 +11,7 @@ int trivio_queue_init(struct trivio_queue *q, struct trivio_dev *dev, u16 index,
 		      u32 num_max);
 void trivio_queue_exit(struct trivio_queue *q);
 void trivio_queue_pause(struct trivio_queue *q);
+bool trivio_queue_own_turn(struct trivio_queue *q);
 bool trivio_queue_area(struct trivio_queue *q, int area, u64 *first, u64 *last);
 void trivio_queue_unmap_range(struct trivio_queue *q, u64 first, u64 last);
 

@@ -21,6 +21,28 @@
 
 /* --- being woken ------------------------------------------------------- */
 
+/*
+ * What a worker sends is often answered within the call: an echo, the host's own
+ * TCP and its acknowledgement. Waking the receive queue's worker for each answer
+ * costs a switch and often an interrupt of the guest's, too. So the worker that
+ * sent carries it when its turn is over, for one turn of the receive queue; if
+ * there is more then, it is the receive queue's worker's. What an interrupt brings
+ * is no answer, whatever thread it came upon.
+ */
+static void sock_wake_rx(struct trivio_queue *q)
+{
+	struct trivio_worker *w;
+
+	rcu_read_lock();
+	w = in_serving_softirq() || in_hardirq() ? NULL :
+	    rcu_dereference(q->dev->queue[q->index ^ 1].worker);
+	if (w && rcu_access_pointer(q->worker) && trivio_worker_is_current(w))
+		trivio_worker_queue(w, &q->work);
+	else
+		trivio_queue_wake(q);
+	rcu_read_unlock();
+}
+
 static int sock_wake(wait_queue_entry_t *wait, unsigned int mode, int sync,
 		     void *key)
 {
@@ -29,7 +51,10 @@ static int sock_wake(wait_queue_entry_t *wait, unsigned int mode, int sync,
 	if (!(key_to_poll(key) & p->mask) || !READ_ONCE(p->armed))
 		return 0;
 	WRITE_ONCE(p->armed, false);
-	trivio_queue_wake(p->q);
+	if (p->mask & EPOLLIN)
+		sock_wake_rx(p->q);
+	else
+		trivio_queue_wake(p->q);
 	return 0;
 }
 
@@ -113,7 +138,8 @@ bool sock_turn_lazy(struct sock_port *p, struct trivio_queue *q, u32 packets)
 		p->streak = 0;
 	} else if (p->yield_at && !packets) {
 		p->streak = now - p->yield_at > LAZY_LOSS ? -LAZY_BACKOFF : 0;
-	} else if (p->streak >= LAZY_STREAK && !single_task_running()) {
+	} else if (p->streak >= LAZY_STREAK && !single_task_running() &&
+		   trivio_queue_own_turn(q)) {
 		p->yield_at = now;
 		q->lazy = true;
 		return true;

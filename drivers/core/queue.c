@@ -318,6 +318,22 @@ static bool queue_serve(struct trivio_queue *q)
 }
 
 /**
+ * trivio_queue_own_turn() - is this turn of service in the queue's own worker
+ * @q: queue
+ *
+ * Context: service of the queue, in worker mode.
+ *
+ * Return: false if another queue's worker lent it a turn.
+ */
+bool trivio_queue_own_turn(struct trivio_queue *q)
+{
+	struct trivio_worker *w;
+
+	w = rcu_dereference_protected(q->worker, lockdep_is_held(&q->lock));
+	return w && trivio_worker_is_current(w);
+}
+
+/**
  * trivio_queue_run() - one turn in the worker
  * @work: &trivio_queue.work
  */

@@ -30,6 +30,7 @@
  * @task: TRIVIO_WORKER_KTHREAD
  * @mm: mm that the kernel thread borrows, or NULL; a reference (mmgrab)
  * @pid: for people, in the initial namespace
+ * @thread: the thread while it runs work, to be compared and nothing else
  * @killed: the owner was killed, nothing runs any more; under @lock
  * @lock: protects @killed against a flush
  * @ref: users
@@ -42,6 +43,7 @@ struct trivio_worker {
 	struct task_struct *task;
 	struct mm_struct *mm;
 	pid_t pid;
+	struct task_struct *thread;
 	bool killed;
 	struct mutex lock;
 	refcount_t ref;
@@ -97,6 +99,8 @@ static void worker_task_killed(void *data)
 	mutex_lock(&w->lock);
 	w->killed = true;
 	mutex_unlock(&w->lock);
+	/* Another task may get its address. */
+	WRITE_ONCE(w->thread, NULL);
 	while (worker_run(w))
 		;
 }
@@ -160,6 +164,7 @@ static void worker_note_pid(struct trivio_work *work)
 	struct pid_work *p = container_of(work, struct pid_work, work);
 
 	p->w->pid = task_pid_nr(current);
+	WRITE_ONCE(p->w->thread, current);
 	complete(&p->done);
 }
 
@@ -343,6 +348,20 @@ bool trivio_worker_has_work(struct trivio_worker *w)
 	return !llist_empty(&w->list);
 }
 EXPORT_SYMBOL_GPL(trivio_worker_has_work);
+
+/**
+ * trivio_worker_is_current() - does this code run in the worker's thread
+ * @w: worker
+ *
+ * Context: any.
+ *
+ * Return: true also in an interrupt that came upon the thread.
+ */
+bool trivio_worker_is_current(const struct trivio_worker *w)
+{
+	return READ_ONCE(w->thread) == current;
+}
+EXPORT_SYMBOL_GPL(trivio_worker_is_current);
 
 /**
  * trivio_worker_pid() - thread id, in the initial pid namespace

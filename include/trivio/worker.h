@@ -51,6 +51,7 @@ void trivio_worker_put(struct trivio_worker *w);
 bool trivio_worker_queue(struct trivio_worker *w, struct trivio_work *work);
 void trivio_worker_flush(struct trivio_worker *w);
 bool trivio_worker_has_work(struct trivio_worker *w);
+bool trivio_worker_is_current(const struct trivio_worker *w);
 pid_t trivio_worker_pid(struct trivio_worker *w);
 
 #endif /* TRIVIO_WORKER_H */
