@@ -17,6 +17,7 @@
 #include <linux/errno.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
+#include <linux/overflow.h>
 #include <linux/types.h>
 #include <asm/barrier.h>
 #include <asm/byteorder.h>
@@ -69,8 +70,10 @@ enum ring_start {
  * @batch_id: id of the last chain in the open batch
  * @batch_len: bytes written to that chain
  * @since: packed: used slots published since the last call decision
- * @busy: packed: slots in flight, or pushed and not yet flushed: none of them
- *	is the driver's to offer
+ * @avail_end: packed: chains of one slot below this position are taken without
+ *	a look at the wrap counter, or at what is the driver's to offer
+ * @used_end: packed: chains that end below this position are given back without
+ *	a look at the wrap counter; 0 if the next one is not written at once
  * @held_at: packed: first used slot of this flush, not yet written
  * @avail_bits: packed: AVAIL and USED of a slot that is available, in the upper
  *	half of an u32
@@ -90,7 +93,8 @@ struct ring_priv {
 	u16 batch_id;
 	u32 batch_len;
 	u32 since;
-	u32 busy;
+	u16 avail_end;
+	u16 used_end;
 	u32 avail_bits;
 	u16 held_at;
 	u8 start;

@@ -68,29 +68,50 @@ static __always_inline bool word_avail(u64 word, bool wrap)
 	return (word_flags(word) & FLAG_BOTH) == flags_avail(wrap);
 }
 
-/*
- * Positions move on; the flags to look for and to write move with them. What is
- * passed need not be loaded again behind a store to memory of the driver's.
- */
-
-static __always_inline void packed_avail_step(struct trivio_ring *r, u32 pos,
-					      u32 num, u32 slots)
+/* Slots given back that the driver was not shown yet. */
+static u32 packed_unflushed(const struct trivio_ring *r)
 {
-	pos += slots;
-	if (unlikely(pos >= num)) {
-		pos -= num;
+	u32 n = r->last_used - r->flushed_used;
+
+	if (!r->pending)
+		return 0;
+	return r->last_used <= r->flushed_used ? n + r->num : n;
+}
+
+/* What is in flight, or not shown as used yet, is not the driver's to offer. */
+static u32 packed_busy(const struct trivio_ring *r)
+{
+	return r->inflight + packed_unflushed(r);
+}
+
+/* The last slot of a lap is for the slow path, which knows the wrap counter. */
+static void packed_avail_limit(struct trivio_ring *r)
+{
+	ring_priv(r)->avail_end = min(r->num - 1, r->last_avail + r->num -
+						  packed_busy(r));
+}
+
+static void packed_avail_step(struct trivio_ring *r, u32 slots)
+{
+	u32 pos = r->last_avail + slots;
+
+	if (pos >= r->num) {
+		pos -= r->num;
 		r->avail_wrap = !r->avail_wrap;
 		ring_priv(r)->avail_bits = bits_avail(r->avail_wrap);
 	}
 	r->last_avail = pos;
+	r->inflight += slots;
+	ring_seen_pop(ring_priv(r), slots);
+	packed_avail_limit(r);
 }
 
-static __always_inline void packed_used_step(struct trivio_ring *r, u32 pos,
-					     u32 num, u32 slots)
+static void packed_used_step(struct trivio_ring *r, u32 slots)
 {
-	pos += slots;
-	if (unlikely(pos >= num)) {
-		pos -= num;
+	u32 pos = r->last_used + slots;
+
+	if (pos >= r->num) {
+		pos -= r->num;
 		r->used_wrap = !r->used_wrap;
 		ring_priv(r)->used_word = word_used(r->used_wrap);
 	}
@@ -137,7 +158,7 @@ static int packed_walk(struct trivio_ring *r, struct trivio_chain *c, u64 addr,
 		       u64 word)
 {
 	struct ring_walk w = { .head = word_id(word) };
-	u32 pos = r->last_avail, room = r->num - ring_priv(r)->busy;
+	u32 pos = r->last_avail, room = r->num - packed_busy(r);
 	bool wrap = r->avail_wrap;
 	u16 slots = 1, flags;
 	int err;
@@ -183,56 +204,52 @@ static int packed_walk(struct trivio_ring *r, struct trivio_chain *c, u64 addr,
 	return 0;
 }
 
-static __always_inline void packed_pop_done(struct trivio_ring *r, u32 pos,
-					    u32 num, u16 slots)
+/*
+ * Whatever is not a chain of one slot in the middle of a lap. @word is of the slot
+ * at last_avail; the caller has had its barrier behind it.
+ */
+static noinline int packed_pop_slow(struct trivio_ring *r,
+				    struct trivio_chain *c, u64 word)
 {
-	packed_avail_step(r, pos, num, slots);
-	r->inflight += slots;
-	ring_priv(r)->busy += slots;
-	ring_seen_pop(ring_priv(r), slots);
-}
+	int err;
 
-static noinline int packed_pop_walk(struct trivio_ring *r,
-				    struct trivio_chain *c, u64 addr, u64 word)
-{
-	int err = packed_walk(r, c, addr, word);
-
+	if (!word_avail(word, r->avail_wrap))
+		return 0;
+	if (packed_busy(r) >= r->num)
+		return ring_fail(r, TRIVIO_ERR_AVAIL_JUMP, word_id(word), 0);
+	err = packed_walk(r, c, packed_desc_addr(r, r->last_avail), word);
 	if (err)
 		return err;
-	packed_pop_done(r, r->last_avail, r->num, c->slots);
+	packed_avail_step(r, c->slots);
 	return 1;
 }
 
-/* Slots the device has not shown as used are not the driver's to offer. */
-static noinline int packed_pop_full(struct trivio_ring *r, u16 id)
-{
-	return ring_fail(r, TRIVIO_ERR_AVAIL_JUMP, id, 0);
-}
+#define BITS_CHAIN	((VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT) << 16)
 
 int ring_packed_pop(struct trivio_ring *r, struct trivio_chain *c)
 {
 	const struct ring_priv *p = ring_priv(r);
-	u32 pos = r->last_avail, num = r->num;
+	u32 pos = r->last_avail;
 	const struct ring_desc *d = (struct ring_desc *)r->desc + pos;
 	u64 addr, word = le64_to_cpu(READ_ONCE(d->word));
 	u32 high = word >> 32;
 
-	if ((high & FLAG_BOTH << 16) != p->avail_bits)
-		return 0;
 	/*
 	 * The rest of the chain is loaded after the flags that announced it.
 	 * Pairs with the driver's write barrier before it stores the flags of
 	 * the chain's first descriptor.
 	 */
 	smp_rmb();
-	if (unlikely(p->busy >= num))
-		return packed_pop_full(r, word_id(word));
+	if (unlikely((high & (FLAG_BOTH << 16 | BITS_CHAIN)) != p->avail_bits) ||
+	    unlikely(pos >= p->avail_end))
+		return packed_pop_slow(r, c, word);
 	addr = le64_to_cpu(READ_ONCE(d->addr));
-	if (unlikely(high & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT) << 16) ||
-	    unlikely((u16)high >= num) || ring_addr_end(addr, word))
-		return packed_pop_walk(r, c, addr, word);
+	if (unlikely((u16)high >= r->num) || ring_addr_end(addr, word))
+		return packed_pop_slow(r, c, word);
 	ring_chain_one(r, c, high, addr, word, high & VRING_DESC_F_WRITE << 16);
-	packed_pop_done(r, pos, num, 1);
+	r->last_avail++;
+	r->inflight++;
+	ring_seen_pop(ring_priv(r), 1);
 	return 1;
 }
 
@@ -247,8 +264,8 @@ void ring_packed_unpop(struct trivio_ring *r, const struct trivio_chain *c)
 	}
 	r->last_avail = pos - c->slots;
 	r->inflight -= c->slots;
-	ring_priv(r)->busy -= c->slots;
 	ring_priv(r)->seen += c->slots;
+	packed_avail_limit(r);
 }
 
 bool ring_packed_empty(struct trivio_ring *r)
@@ -258,22 +275,25 @@ bool ring_packed_empty(struct trivio_ring *r)
 
 /* Giving them back */
 
-/*
- * Write one used descriptor: length, id and flags are one store. The driver
- * consumes them in ring order, so the first of a flush holds back all; it is
- * written last.
- */
-static __always_inline void packed_put(struct trivio_ring *r, u32 pos,
-				       u64 word, u64 id, u32 len)
+/* A used descriptor: length, id and flags are one store. */
+static __always_inline u64 packed_word(u64 word, u64 id, u32 len)
 {
-	struct ring_desc *d = (struct ring_desc *)r->desc + pos;
-	struct ring_priv *p = ring_priv(r);
-
 	if (len)
 		word |= (u64)VRING_DESC_F_WRITE << 48 | len;
-	word |= id << 32;
-	if (likely(p->held)) {
-		WRITE_ONCE(d->word, cpu_to_le64(word));
+	return word | id << 32;
+}
+
+/*
+ * The driver consumes used descriptors in ring order, so the first of a flush
+ * holds back all; it is written last.
+ */
+static void packed_put(struct trivio_ring *r, u32 pos, u64 word)
+{
+	struct ring_desc *d = r->desc;
+	struct ring_priv *p = ring_priv(r);
+
+	if (p->held) {
+		WRITE_ONCE(d[pos].word, cpu_to_le64(word));
 		return;
 	}
 	p->held = true;
@@ -286,14 +306,13 @@ static void packed_batch_close(struct trivio_ring *r)
 {
 	struct ring_priv *p = ring_priv(r);
 
-	packed_put(r, p->batch_at, word_used(p->batch_wrap), p->batch_id,
-		   p->batch_len);
+	packed_put(r, p->batch_at, packed_word(word_used(p->batch_wrap),
+					       p->batch_id, p->batch_len));
 	p->batch = false;
 }
 
 /* As split_push_in_order(). */
-static noinline void packed_push_in_order(struct trivio_ring *r, u32 id,
-					  u32 slots, u32 written)
+static void packed_push_in_order(struct trivio_ring *r, u32 id, u32 written)
 {
 	struct ring_priv *p = ring_priv(r);
 
@@ -306,25 +325,44 @@ static noinline void packed_push_in_order(struct trivio_ring *r, u32 id,
 	p->batch_len = written;
 	if (p->no_batch)
 		packed_batch_close(r);
-	packed_used_step(r, r->last_used, r->num, slots);
+}
+
+/* In order, the first one of a flush, or around the end of a lap. */
+static noinline void packed_push_slow(struct trivio_ring *r, u32 id, u32 slots,
+				      u32 written)
+{
+	struct ring_priv *p = ring_priv(r);
+
+	r->pending++;
+	if (r->in_order) {
+		packed_push_in_order(r, id, written);
+	} else {
+		packed_put(r, r->last_used, packed_word(p->used_word, id,
+							written));
+		p->used_end = r->num;
+	}
+	packed_used_step(r, slots);
 }
 
 void ring_packed_push(struct trivio_ring *r, u32 id, u32 slots, u32 written)
 {
-	u32 pos = r->last_used, num = r->num;
+	const struct ring_priv *p = ring_priv(r);
+	u32 pos = r->last_used, end = pos + slots;
+	struct ring_desc *d = (struct ring_desc *)r->desc + pos;
 
-	if (unlikely(r->inflight < slots)) {
+	if (unlikely(check_sub_overflow(r->inflight, slots, &r->inflight))) {
+		r->inflight += slots;
 		ring_fail(r, TRIVIO_ERR_USED_TWICE, id, 0);
 		return;
 	}
-	r->inflight -= slots;
-	r->pending++;
-	if (r->in_order) {
-		packed_push_in_order(r, id, slots, written);
+	if (unlikely(end >= p->used_end)) {
+		packed_push_slow(r, id, slots, written);
 		return;
 	}
-	packed_put(r, pos, ring_priv(r)->used_word, id, written);
-	packed_used_step(r, pos, num, slots);
+	r->pending++;
+	r->last_used = end;
+	WRITE_ONCE(d->word, cpu_to_le64(packed_word(p->used_word, id,
+						    written)));
 }
 
 static noinline void packed_log_used(struct trivio_ring *r, u32 n)
@@ -358,10 +396,8 @@ void ring_packed_flush(struct trivio_ring *r)
 	smp_wmb();
 	WRITE_ONCE(d[p->held_at].word, cpu_to_le64(p->held_word));
 	p->held = false;
-	n = r->last_used - r->flushed_used;
-	if (r->last_used <= r->flushed_used)
-		n += r->num;
-	p->busy -= n;
+	p->used_end = 0;
+	n = packed_unflushed(r);
 	if (unlikely(READ_ONCE(r->log)))
 		packed_log_used(r, n);
 	/* Beyond a lap the position of the last decision means nothing. */
@@ -373,6 +409,7 @@ void ring_packed_flush(struct trivio_ring *r)
 	r->flushed_used = r->last_used;
 	r->flushed_wrap = r->used_wrap;
 	r->pending = 0;
+	packed_avail_limit(r);
 }
 
 /* Notifications */
@@ -471,9 +508,9 @@ int ring_packed_start(struct trivio_ring *r)
 	if (n > r->num)
 		return -EINVAL;
 	r->inflight = n;
-	ring_priv(r)->busy = n;
 	ring_priv(r)->avail_bits = bits_avail(r->avail_wrap);
 	ring_priv(r)->used_word = word_used(r->used_wrap);
+	packed_avail_limit(r);
 	packed_set_event(r, 0, VRING_PACKED_EVENT_FLAG_ENABLE);
 	return 0;
 }
