@@ -62,7 +62,7 @@ bench_table()
 	while IFS=$'\t' read -r case unit ref ours ratio asked met remark; do
 		printf '%-44s %-16s %10s %10s %7s %7s  %s %s\n' "$case" "$unit" \
 			"$(bench_number "$ref" 1)" "$(bench_number "$ours" 1)" \
-			"$(bench_number "$ratio" 3)" "$(bench_number "$asked" 2)" \
+			"$(bench_number "$ratio" 3)" "$(bench_number "$asked" 3)" \
 			"${met#-}" "$([ "$remark" = - ] || echo "($remark)")"
 	done
 }
