@@ -232,6 +232,7 @@ static int pair_init(struct trivio_netdev *nd, u16 i)
 	p->tx.pair = i;
 	p->tx.q = &nd->dev->queue[2 * i + 1];
 	init_irq_work(&p->tx.irq, tx_irq);
+	timer_setup(&p->tx.late, nd_tx_late, 0);
 
 	p->rx.chain = kcalloc(NET_RX_MERGE_MAX, sizeof(*p->rx.chain),
 			      GFP_KERNEL_ACCOUNT);
@@ -320,6 +321,8 @@ static void nd_stop(struct trivio_port *port, struct trivio_queue *q)
 		if (q->ops->kick) {
 			irq_work_sync(&p->tx.irq);
 			napi_disable(&p->tx.napi);
+			timer_delete_sync(&p->tx.late);
+			trivio_queue_call_due(q);
 		}
 		return;
 	}

@@ -13,6 +13,7 @@
 #include <linux/irq_work.h>
 #include <linux/netdevice.h>
 #include <linux/ptr_ring.h>
+#include <linux/timer.h>
 #include <linux/workqueue.h>
 #include <net/xdp.h>
 
@@ -76,6 +77,7 @@ struct nd_rx {
  * @pair: number of the pair
  * @napi: direct mode: serialises the ring
  * @irq: schedules @napi for a kick that came with interrupts off
+ * @late: has @napi decide on a call that was put off
  * @pool: pages of frames, recycled
  * @rxq: for XDP
  * @redirected: XDP redirected frames of this batch; NAPI only
@@ -88,6 +90,7 @@ struct nd_tx {
 	u16 pair;
 	struct napi_struct napi;
 	struct irq_work irq;
+	struct timer_list late;
 	struct page_pool *pool;
 	struct xdp_rxq_info rxq;
 	bool redirected;
@@ -153,6 +156,7 @@ bool nd_rx_put_frame(struct nd_rx *rx, const void *data, u32 len);
 /* port_netdev_tx.c */
 int nd_poll(struct napi_struct *napi, int budget);
 void nd_tx_kick(struct nd_tx *tx);
+void nd_tx_late(struct timer_list *timer);
 bool nd_tx_serve(struct nd_tx *tx);
 
 /**

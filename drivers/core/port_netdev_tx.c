@@ -290,25 +290,66 @@ static enum trivio_stat nd_closed(const struct nd_tx *tx)
 
 /* --- direct mode ------------------------------------------------------- */
 
-static void poll_one(struct nd_tx *tx, struct nd_job *j, struct bpf_prog *prog,
-		     enum trivio_stat closed)
+/* The skb of a chain, counted, or NULL. */
+static struct sk_buff *poll_skb(struct nd_job *j, struct bpf_prog *prog,
+				enum trivio_stat closed)
 {
+	struct nd_tx *tx = j->tx;
 	struct sk_buff *skb;
 
 	if (!read_hdr(j))
-		goto push;
+		return NULL;
 	if (unlikely(closed)) {
 		trivio_queue_drop(tx->q, closed, j->c.id, j->len);
-		goto push;
+		return NULL;
 	}
 	skb = frame_skb(j, prog);
 	if (likely(skb)) {
 		learn_flow(tx, skb);
 		sent(j);
-		napi_gro_receive(&tx->napi, skb);
 	}
-push:
-	trivio_queue_push(tx->q, &j->c, 0);
+	return skb;
+}
+
+/*
+ * A frame on its own (there is nothing to merge it with) goes up at once, and what
+ * the host answers is in the receive ring when this returns. If the guest is called
+ * for that, it looks at its sent frames, too; the call for this one is put off: most
+ * often it is not wanted any more when it is decided on.
+ *
+ * True if it was put off.
+ */
+static bool poll_lone(struct nd_job *j, struct sk_buff *skb)
+{
+	struct trivio_queue *rxq = j->tx->nd->pair[j->tx->pair].rx.q;
+	u64 calls;
+
+	trivio_queue_push(j->tx->q, &j->c, 0);
+	trivio_queue_publish(j->tx->q);
+	/* The guest that is called from here on finds the frame sent. */
+	calls = READ_ONCE(rxq->stat[TRIVIO_STAT_CALLS]);
+	if (likely(skb))
+		netif_receive_skb(skb);
+	return READ_ONCE(rxq->stat[TRIVIO_STAT_CALLS]) != calls;
+}
+
+/* Longest time to put off a call: a tick. */
+static void poll_put_off(struct nd_tx *tx)
+{
+	if (tx->q->call_due && !timer_pending(&tx->late))
+		mod_timer(&tx->late, jiffies + 1);
+}
+
+/**
+ * nd_tx_late() - a call was put off for long enough
+ * @timer: &nd_tx.late
+ */
+void nd_tx_late(struct timer_list *timer)
+{
+	struct nd_tx *tx = from_timer(tx, timer, late);
+
+	if (READ_ONCE(tx->q->call_due))
+		napi_schedule(&tx->napi);
 }
 
 /**
@@ -326,6 +367,8 @@ int nd_poll(struct napi_struct *napi, int budget)
 	struct trivio_queue *q = tx->q;
 	struct nd_job j = { .tx = tx };
 	struct bpf_prog *prog;
+	struct sk_buff *skb;
+	bool off = false;
 	int done = 0;
 
 	if (unlikely(!budget))
@@ -333,17 +376,28 @@ int nd_poll(struct napi_struct *napi, int budget)
 	prog = rcu_dereference_bh(tx->nd->prog);
 	trivio_stat_inc(q, TRIVIO_STAT_WAKEUPS);
 	trace_trivio_wake(q);
+	/* What was put off is decided on by the next turn. */
+	trivio_queue_call_due(q);
 	trivio_ring_kick_disable(&q->ring);
 	trivio_chain_init(q, &j.c);
 	while (done < budget) {
 		if (trivio_queue_next(q, &j.c) <= 0)
 			break;
-		poll_one(tx, &j, prog, closed);
-		done++;
+		skb = poll_skb(&j, prog, closed);
+		if (!done++ && trivio_ring_empty(&q->ring)) {
+			off = poll_lone(&j, skb);
+			continue;
+		}
+		if (likely(skb))
+			napi_gro_receive(napi, skb);
+		trivio_queue_push(q, &j.c, 0);
 	}
 	if (unlikely(prog))
 		nd_xdp_flush(tx);
-	trivio_queue_flush(q);
+	if (off && done == 1)
+		poll_put_off(tx);
+	else
+		trivio_queue_flush(q);
 	if (done == budget) {
 		trivio_stat_inc(q, TRIVIO_STAT_RESCHEDULES);
 		return budget;

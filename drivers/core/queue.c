@@ -203,6 +203,7 @@ int trivio_queue_map(struct trivio_queue *q)
 	if (err)
 		goto err_unmap;
 	q->hit.gen = 0;
+	q->call_due = false;
 	q->mapped = true;
 	trivio_check_start(q);
 	if (q->ops->start) {
@@ -589,29 +590,27 @@ void trivio_queue_push(struct trivio_queue *q, const struct trivio_chain *c,
 }
 EXPORT_SYMBOL_GPL(trivio_queue_push);
 
-/**
- * trivio_queue_flush() - publish completed chains, call the driver if it wants
- * @q: queue
- *
- * Held back while what was written to copies is not with the driver yet; then
- * the service flushes again when it is woken.
- *
- * Context: service of the queue; never from inside an eventfd wake-up.
- */
-void trivio_queue_flush(struct trivio_queue *q)
+/* Show the driver what was completed. False if that has to wait. */
+static bool queue_publish(struct trivio_queue *q)
 {
-	bool call;
-
 	if (unlikely(q->late_valid))
 		trivio_fault_followed(q);
 	if (!q->ring.pending)
-		return;
+		return false;
 	if (unlikely(trivio_copy_any(q)) && trivio_copy_held(q))
-		return;
+		return false;
 	trivio_ring_flush(&q->ring);
 	trivio_stat_inc(q, TRIVIO_STAT_BATCHES);
 	trivio_check_flush(q);
-	call = trivio_ring_call_needed(&q->ring);
+	return true;
+}
+
+/* Call the driver for what it was shown since the last decision, if it wants. */
+static void queue_call(struct trivio_queue *q)
+{
+	bool call = trivio_ring_call_needed(&q->ring);
+
+	WRITE_ONCE(q->call_due, false);
 	if (!call && trivio_has(q->dev, VIRTIO_F_NOTIFY_ON_EMPTY))
 		call = trivio_ring_empty(&q->ring);
 	if (static_branch_unlikely(&trivio_faults_on))
@@ -624,4 +623,48 @@ void trivio_queue_flush(struct trivio_queue *q)
 		trivio_stat_inc(q, TRIVIO_STAT_CALLS_SUPPRESSED);
 	}
 }
+
+/**
+ * trivio_queue_flush() - publish completed chains, call the driver if it wants
+ * @q: queue
+ *
+ * Held back while what was written to copies is not with the driver yet; then
+ * the service flushes again when it is woken.
+ *
+ * Context: service of the queue; never from inside an eventfd wake-up.
+ */
+void trivio_queue_flush(struct trivio_queue *q)
+{
+	if (queue_publish(q) || unlikely(q->call_due))
+		queue_call(q);
+}
 EXPORT_SYMBOL_GPL(trivio_queue_flush);
+
+/**
+ * trivio_queue_publish() - publish completed chains; the call is due
+ * @q: queue
+ *
+ * Whoever serves decides on the call later, and soon, with trivio_queue_flush() or
+ * trivio_queue_call_due(): what the driver has seen by itself until then needs none.
+ *
+ * Context: service of the queue.
+ */
+void trivio_queue_publish(struct trivio_queue *q)
+{
+	if (queue_publish(q))
+		WRITE_ONCE(q->call_due, true);
+}
+EXPORT_SYMBOL_GPL(trivio_queue_publish);
+
+/**
+ * trivio_queue_call_due() - decide on a call that was put off
+ * @q: queue
+ *
+ * Context: as trivio_queue_flush().
+ */
+void trivio_queue_call_due(struct trivio_queue *q)
+{
+	if (q->call_due)
+		queue_call(q);
+}
+EXPORT_SYMBOL_GPL(trivio_queue_call_due);

@@ -151,6 +151,7 @@ struct trivio_queue_ops {
  * @hit: last look-up. Service context.
  * @state: written under @lock, read anywhere
  * @log: dirty log wanted: written under @lock
+ * @call_due: published without a decision on the call yet; written by the service
  * @copies: copies of guest memory that stand for it in chains of this queue;
  *	the road's count
  * @index: position in &trivio_dev.queue
@@ -203,6 +204,7 @@ struct trivio_queue {
 	struct trivio_hit hit;
 	enum trivio_qstate state;
 	bool log;
+	bool call_due;
 	u16 index;
 	atomic_t copies;
 	struct trivio_worker __rcu *worker;
@@ -312,6 +314,8 @@ void trivio_queue_unpop(struct trivio_queue *q, const struct trivio_chain *c);
 void trivio_queue_push(struct trivio_queue *q, const struct trivio_chain *c,
 		       u32 written);
 void trivio_queue_flush(struct trivio_queue *q);
+void trivio_queue_publish(struct trivio_queue *q);
+void trivio_queue_call_due(struct trivio_queue *q);
 void trivio_queue_error(struct trivio_queue *q, enum trivio_err err, u16 head,
 			u64 addr);
 void trivio_queue_drop(struct trivio_queue *q, enum trivio_stat reason,

@@ -18,8 +18,25 @@ test_link()
 	report "interface is named as what it is" $?
 }
 
+# A frame that the host answers at once: one interrupt, the answer's, brings the driver to
+# what it sent, too.
+answers()
+{
+	local tx rx host=${IP0%.*}.99
+
+	# The bridge is the host, and answers in the sender's own context.
+	ip addr add "$host/24" dev "$BR"
+	tx=$(stat t0 rx calls) rx=$(stat t0 tx calls)
+	a ping -q -c 50 -i 0.02 -W 2 "$host" | grep -q ' 50 received' || return 1
+	tx=$(($(stat t0 rx calls) - tx)) rx=$(($(stat t0 tx calls) - rx))
+	ip addr del "$host/24" dev "$BR"
+	echo "# calls for 50 answers: receive $rx, transmit $tx"
+	[ $rx -ge 50 ] && [ $tx -le 10 ]
+}
+
 test_traffic()
 {
+	answers; report "an answer's interrupt does for the question" $?
 	ping_test; report "ping" $?
 	ping_test -s 1400; report "ping of 1400 bytes" $?
 	ping_test -s 60000; report "ping of 60000 bytes in fragments" $?

@@ -558,6 +558,47 @@ TEST_F_TIMEOUT(net, rings_unmapped_while_running, LONG)
 	EXPECT_NE(before, nq_used(&self->q[RXQ])->idx);
 }
 
+/*
+ * A driver that is called for the answer most often looks at what it sent, too, so
+ * that call is put off. One that does not look gets it all the same, and soon.
+ */
+TEST_F_TIMEOUT(net, a_call_put_off_comes, LONG)
+{
+	static const uint8_t who[28] = {
+		0, 1, 8, 0, 6, 4, 0, 1, 0x52, 0, 0x11, 0x22, 0x33, 0x44,
+		198, 18, 7, 2, 0, 0, 0, 0, 0, 0, 198, 18, 7, 1,
+	};
+	struct pollfd call = { .events = POLLIN };
+	uint8_t *p = rx_buf(&self->c, 17) + HLEN;
+	uint64_t n;
+	int i;
+
+	ASSERT_EQ(0, sh("sysctl -q -w net.ipv6.conf." DEV ".disable_ipv6=1 && "
+			"ip addr add 198.18.7.1/24 dev " DEV));
+	ASSERT_EQ(0, start(&self->c, self->q, PLAIN));
+	call.fd = self->q[TXQ].call;
+	for (i = 0; i < 8; i++)
+		rx_put(&self->q[RXQ], i, i, 2000);
+	nq_kick(&self->q[RXQ]);
+	for (i = 0; i < 8; i++) {
+		tx_put(&self->q[TXQ], 0, 17, HLEN + 60);
+		memset(p + 14, 0, 46);
+		memcpy(p + 12, (uint8_t[]){ 8, 6 }, 2);
+		memcpy(p + 14, who, sizeof(who));
+		nq_kick(&self->q[TXQ]);
+		ASSERT_LE(i + 1, nq_wait_for(&self->q[RXQ], i + 1, 5000));
+		ASSERT_EQ(1, poll(&call, 1, 2000)) TH_LOG("exchange %d", i);
+		ASSERT_EQ((ssize_t)sizeof(n), read(call.fd, &n, sizeof(n)));
+		EXPECT_EQ(i + 1, nq_used(&self->q[TXQ])->idx);
+	}
+	/* Stopped before its time it comes at once. */
+	tx_put(&self->q[TXQ], 0, 17, HLEN + 60);
+	nq_kick(&self->q[TXQ]);
+	ASSERT_EQ(i + 1, nq_wait_for(&self->q[TXQ], i + 1, 5000));
+	ASSERT_EQ(0, ioctl(self->c.fd, VHOST_VDPA_SUSPEND));
+	EXPECT_EQ(1, poll(&call, 1, 0));
+}
+
 /* L26: suspend under traffic; kicks are kept; twice is once. */
 TEST_F_TIMEOUT(net, L26_suspend_under_traffic, LONG)
 {
