@@ -359,6 +359,8 @@ void nd_tx_late(struct timer_list *timer)
  *
  * Ends with kicks on if the ring is empty; a kick that comes before NAPI is
  * complete makes it run again (NAPI_STATE_MISSED).
+ *
+ * Return: frames taken; @budget if there may be more.
  */
 int nd_poll(struct napi_struct *napi, int budget)
 {

@@ -297,7 +297,6 @@ static bool ring_usable(struct trivio_queue *q)
 
 static bool queue_serve(struct trivio_queue *q)
 {
-
 	lockdep_assert_held(&q->lock);
 	if (q->state != TRIVIO_Q_RUNNING || q->dev->suspended ||
 	    q->dev->paused || q->hold)
