@@ -80,7 +80,7 @@ check_host()
 	[ ${#list[@]} -gt 0 ] || return 0
 	mkdir -p "$out"
 	say "${#list[@]} user-space test programs on this machine"
-	LAB_OPTIONS=$([ "$OPT_DEBUG_KERNEL" = 0 ] || echo --debug-kernel) \
+	LAB_OPTIONS=$([ "$OPT_DEBUG_KERNEL$OPT_BOTH" != 10 ] || echo --debug-kernel) \
 		"$BUILD_DIR/selftests/lib/run_tests.sh" -o "$out" "${list[@]}"
 	CHECK_RUNS+=("host=$out")
 }
@@ -198,7 +198,7 @@ check_kernel()
 		exit 0
 	fi
 	[ "${RESULTS:-}" ] || results_make check
-	if [ "$CHECK_HOST_DONE" = 0 ]; then
+	if [ "$CHECK_HOST_DONE$OPT_BOTH" = 00 ]; then
 		check_host
 		CHECK_HOST_DONE=1
 		CHECK_START=$SECONDS
@@ -212,6 +212,7 @@ check_kernel()
 		esac
 		check_lab stock
 	fi
+	[ "$CHECK_HOST_DONE" = 1 ] || check_host
 }
 
 # Both kernels at once: each laboratory leaves most of one core idle. What both need is there
@@ -242,14 +243,15 @@ check_both()
 		cat "$RESULTS"/runs.*)
 }
 
-# In a process of its own: it leaves behind a file with the names of its results.
+# In a process of its own: it leaves behind a file with the names of its results. What needs
+# no kernel of ours runs behind the debug kernel's tests, of which there are fewer here.
 check_branch()
 {
 	CHECK_RUNS=() CHECK_HOST_DONE=0
 	if [ "$1" = debug ]; then
-		CHECK_HOST_DONE=1
 		check_kernel 1
 	else
+		CHECK_HOST_DONE=1
 		check_kernel 0
 	fi
 	printf '%s\n' "${CHECK_RUNS[@]}" >"$RESULTS/runs.$1"
