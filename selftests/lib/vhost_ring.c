@@ -500,7 +500,11 @@ bool vh_get_used(struct vh_ring *r, struct vh_used *u)
 	return true;
 }
 
-/* vh_call_off - ask for no calls; with EVENT_IDX on a split ring only a hint */
+/*
+ * vh_call_off - ask for no calls; with EVENT_IDX on a split ring only a hint, for
+ * half of all indices. What is used already the device may not have decided on yet,
+ * so an event close behind it would be one to call for.
+ */
 void vh_call_off(struct vh_ring *r)
 {
 	if (r->packed)
@@ -508,7 +512,7 @@ void vh_call_off(struct vh_ring *r)
 			      VRING_PACKED_EVENT_FLAG_DISABLE);
 	else if (r->event_idx)
 		store_release(&r->avail->ring[r->size],
-			      (uint16_t)(r->last_used - 1));
+			      (uint16_t)(r->last_used + 0x8000));
 	else
 		store_release(&r->avail->flags, VRING_AVAIL_F_NO_INTERRUPT);
 }
