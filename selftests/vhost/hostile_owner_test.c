@@ -788,8 +788,8 @@ static void *open_close(void *arg)
 			ioctl(fd, VHOST_SET_OWNER, NULL);
 			close(fd);
 		}
-		/* a gap for the removal to fall into */
-		usleep(300);
+		/* a gap for the removal to fall into, long and short */
+		usleep(300 + random() % 5000);
 	}
 	return NULL;
 }
@@ -824,7 +824,7 @@ TEST_F_TIMEOUT(module, L15_in_use_and_in_motion, LONG)
 	close(fd);
 	/* Out and in while another thread opens and closes. */
 	ASSERT_EQ(0, pthread_create(&th, NULL, open_close, (void *)&stop));
-	for (i = 0; i < 400 && out < 15; i++) {
+	for (i = 0; i < 4000 && out < 15; i++) {
 		if (rmmod("trivio_vhost")) {
 			usleep(1000);
 			continue;
