@@ -275,6 +275,8 @@ static void learn_flow(struct nd_tx *tx, struct sk_buff *skb)
 
 	if (READ_ONCE(tx->nd->port.net->pairs) <= 1)
 		return;
+	/* What the hash is taken from begins there. */
+	skb_reset_network_header(skb);
 	flow = nd_flow(tx->nd, skb);
 	if (READ_ONCE(*flow) != tx->pair)
 		WRITE_ONCE(*flow, tx->pair);
@@ -288,28 +290,29 @@ static enum trivio_stat nd_closed(const struct nd_tx *tx)
 	return netif_running(tx->nd->ndev) ? 0 : TRIVIO_STAT_DROP_BACKEND;
 }
 
-/* --- direct mode ------------------------------------------------------- */
-
-/* The skb of a chain, counted, or NULL. */
-static struct sk_buff *poll_skb(struct nd_job *j, struct bpf_prog *prog,
-				enum trivio_stat closed)
+/* A chain's header is read, and the frame may go somewhere; or the drop is counted. */
+static bool frame_open(struct nd_job *j, enum trivio_stat closed)
 {
-	struct nd_tx *tx = j->tx;
-	struct sk_buff *skb;
-
 	if (!read_hdr(j))
-		return NULL;
+		return false;
 	if (unlikely(closed)) {
-		trivio_queue_drop(tx->q, closed, j->c.id, j->len);
-		return NULL;
+		trivio_queue_drop(j->tx->q, closed, j->c.id, j->len);
+		return false;
 	}
-	skb = frame_skb(j, prog);
+	return true;
+}
+
+/* The frame goes up, if there is one. */
+static struct sk_buff *frame_sent(struct nd_job *j, struct sk_buff *skb)
+{
 	if (likely(skb)) {
-		learn_flow(tx, skb);
+		learn_flow(j->tx, skb);
 		sent(j);
 	}
 	return skb;
 }
+
+/* --- direct mode ------------------------------------------------------- */
 
 /*
  * A frame on its own (there is nothing to merge it with) goes up at once, and what
@@ -385,7 +388,8 @@ int nd_poll(struct napi_struct *napi, int budget)
 	while (done < budget) {
 		if (trivio_queue_next(q, &j.c) <= 0)
 			break;
-		skb = poll_skb(&j, prog, closed);
+		skb = frame_open(&j, closed) ?
+		      frame_sent(&j, frame_skb(&j, prog)) : NULL;
 		if (!done++ && trivio_ring_empty(&q->ring)) {
 			off = poll_lone(&j, skb);
 			continue;
@@ -437,23 +441,14 @@ static struct sk_buff *worker_xdp(struct nd_job *j, struct sk_buff *skb)
 /* One chain; its skb, or NULL. */
 static struct sk_buff *serve_one(struct nd_job *j, enum trivio_stat closed)
 {
-	struct nd_tx *tx = j->tx;
 	struct sk_buff *skb;
 
-	if (!read_hdr(j))
+	if (!frame_open(j, closed))
 		return NULL;
-	if (closed) {
-		trivio_queue_drop(tx->q, closed, j->c.id, j->len);
-		return NULL;
-	}
 	skb = frame_skb(j, NULL);
-	if (skb && unlikely(rcu_access_pointer(tx->nd->prog)))
+	if (skb && unlikely(rcu_access_pointer(j->tx->nd->prog)))
 		skb = worker_xdp(j, skb);
-	if (skb) {
-		learn_flow(tx, skb);
-		sent(j);
-	}
-	return skb;
+	return frame_sent(j, skb);
 }
 
 /**

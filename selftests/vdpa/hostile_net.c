@@ -558,33 +558,74 @@ TEST_F_TIMEOUT(net, rings_unmapped_while_running, LONG)
 	EXPECT_NE(before, nq_used(&self->q[RXQ])->idx);
 }
 
+static uint16_t ip_sum(const uint8_t *p, int len)
+{
+	uint32_t sum = 0;
+	int i;
+
+	for (i = 0; i < len; i += 2)
+		sum += p[i] << 8 | p[i + 1];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+/* The host answers a ping from 198.18.7.2 at once. */
+static int host_answers(void)
+{
+	return sh("sysctl -q -w net.ipv6.conf." DEV ".disable_ipv6=1 && "
+		  "ip addr add 198.18.7.1/24 dev " DEV " && "
+		  "ip neigh add 198.18.7.2 lladdr 52:00:11:22:33:44 dev " DEV);
+}
+
+/* An echo request to the host at data page @page. */
+static void echo_put(struct nq *q, int page)
+{
+	static const uint8_t ip[28] = {
+		0x45, 0, 0, 46, 0, 1, 0, 0, 64, 1, 0, 0,
+		198, 18, 7, 2, 198, 18, 7, 1, 8, 0, 0, 0, 0, 1, 0, 1,
+	};
+	uint8_t *p = rx_buf(q->c, page) + HLEN;
+	uint16_t sum;
+	FILE *f;
+
+	tx_put(q, 0, page, HLEN + 60);
+	f = fopen("/sys/class/net/" DEV "/address", "r");
+	if (f) {
+		if (fscanf(f, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &p[0], &p[1],
+			   &p[2], &p[3], &p[4], &p[5]) != 6)
+			memset(p, 0xff, 6);
+		fclose(f);
+	}
+	memset(p + 14, 0, 46);
+	memcpy(p + 12, (uint8_t[]){ 8, 0 }, 2);
+	memcpy(p + 14, ip, sizeof(ip));
+	sum = ip_sum(p + 14, 20);
+	p[24] = sum >> 8;
+	p[25] = sum;
+	sum = ip_sum(p + 34, 26);
+	p[36] = sum >> 8;
+	p[37] = sum;
+}
+
 /*
  * A driver that is called for the answer most often looks at what it sent, too, so
  * that call is put off. One that does not look gets it all the same, and soon.
  */
 TEST_F_TIMEOUT(net, a_call_put_off_comes, LONG)
 {
-	static const uint8_t who[28] = {
-		0, 1, 8, 0, 6, 4, 0, 1, 0x52, 0, 0x11, 0x22, 0x33, 0x44,
-		198, 18, 7, 2, 0, 0, 0, 0, 0, 0, 198, 18, 7, 1,
-	};
 	struct pollfd call = { .events = POLLIN };
-	uint8_t *p = rx_buf(&self->c, 17) + HLEN;
 	uint64_t n;
 	int i;
 
-	ASSERT_EQ(0, sh("sysctl -q -w net.ipv6.conf." DEV ".disable_ipv6=1 && "
-			"ip addr add 198.18.7.1/24 dev " DEV));
+	ASSERT_EQ(0, host_answers());
 	ASSERT_EQ(0, start(&self->c, self->q, PLAIN));
 	call.fd = self->q[TXQ].call;
 	for (i = 0; i < 8; i++)
 		rx_put(&self->q[RXQ], i, i, 2000);
 	nq_kick(&self->q[RXQ]);
 	for (i = 0; i < 8; i++) {
-		tx_put(&self->q[TXQ], 0, 17, HLEN + 60);
-		memset(p + 14, 0, 46);
-		memcpy(p + 12, (uint8_t[]){ 8, 6 }, 2);
-		memcpy(p + 14, who, sizeof(who));
+		echo_put(&self->q[TXQ], 17);
 		nq_kick(&self->q[TXQ]);
 		ASSERT_LE(i + 1, nq_wait_for(&self->q[RXQ], i + 1, 5000));
 		ASSERT_EQ(1, poll(&call, 1, 2000)) TH_LOG("exchange %d", i);
@@ -592,11 +633,38 @@ TEST_F_TIMEOUT(net, a_call_put_off_comes, LONG)
 		EXPECT_EQ(i + 1, nq_used(&self->q[TXQ])->idx);
 	}
 	/* Stopped before its time it comes at once. */
-	tx_put(&self->q[TXQ], 0, 17, HLEN + 60);
+	echo_put(&self->q[TXQ], 17);
 	nq_kick(&self->q[TXQ]);
 	ASSERT_EQ(i + 1, nq_wait_for(&self->q[TXQ], i + 1, 5000));
 	ASSERT_EQ(0, ioctl(self->c.fd, VHOST_VDPA_SUSPEND));
 	EXPECT_EQ(1, poll(&call, 1, 0));
+}
+
+/* Without RSS a flow comes in where it went out: virtio 1.2, 5.1.6.5.5.1. */
+TEST_F_TIMEOUT(net, an_answer_comes_on_the_pair_that_asked, LONG)
+{
+	const uint8_t pairs[2] = { 2, 0 };
+	int i, pair;
+
+	ASSERT_EQ(0, host_answers());
+	ASSERT_EQ(0, start(&self->c, self->q, PLAIN));
+	ASSERT_EQ(VIRTIO_NET_OK, nq_ctrl(&self->q[CTRLQ], VIRTIO_NET_CTRL_MQ,
+					 VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, pairs,
+					 sizeof(pairs)));
+	for (i = 0; i < 8; i++) {
+		rx_put(&self->q[RXQ], i, i, 2000);
+		rx_put(&self->q[RXQ + 2], i, 8 + i, 2000);
+	}
+	nq_kick(&self->q[RXQ]);
+	nq_kick(&self->q[RXQ + 2]);
+	for (i = 0; i < 8; i++) {
+		pair = i & 1;
+		echo_put(&self->q[TXQ + 2 * pair], 17 + pair);
+		nq_kick(&self->q[TXQ + 2 * pair]);
+		EXPECT_EQ(i / 2 + 1, nq_wait_for(&self->q[RXQ + 2 * pair],
+						 i / 2 + 1, 2000))
+			TH_LOG("exchange %d, pair %d", i, pair);
+	}
 }
 
 /* L26: suspend under traffic; kicks are kept; twice is once. */
