@@ -159,12 +159,16 @@ reach()
 
 TRIVIO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/tools/trivio/trivio
 
-# qstat DEVICE QUEUE COUNTER: a counter of a queue; of all of them with "-".
+# qstat DEVICE QUEUE COUNTER: a counter of a queue; of all of a role, or of all with "-".
 qstat()
 {
-	local pick=.
+	local pick
 
-	[ "$2" = - ] || pick="select(.index == $2)"
+	case $2 in
+	-) pick=. ;;
+	rx | tx) pick="select(.role == \"$2\")" ;;
+	*) pick="select(.index == $2)" ;;
+	esac
 	"$TRIVIO" show --json "$1" |
 		jq "[.[].queues[] | $pick | .counters.$3] | add // 0"
 }

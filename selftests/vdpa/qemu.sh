@@ -58,13 +58,13 @@ net_up()
 # Pings that the device counted, both ways.
 carried()
 {
-	local n
+	local rx tx
 
 	# Any pair may have the flow.
-	n=$(qstat tq0 - packets)
+	rx=$(qstat tq0 rx packets) tx=$(qstat tq0 tx packets)
 	reach 10.78.0.2 || return 1
-	echo "before: $n, now: $(qstat tq0 - packets)"
-	[ $(($(qstat tq0 - packets) - n)) -ge 10 ]
+	echo "before: $rx $tx, now: $(qstat tq0 rx packets) $(qstat tq0 tx packets)"
+	[ $(($(qstat tq0 rx packets) - rx)) -ge 5 ] && [ $(($(qstat tq0 tx packets) - tx)) -ge 5 ]
 }
 
 stop_cont()

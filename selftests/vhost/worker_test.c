@@ -63,26 +63,47 @@ static int which(struct vh_dev *d, unsigned int q, unsigned int *id)
 	return r;
 }
 
-/* Threads whose clock moved while @dir's traffic ran. */
+/* The device's threads, and their clocks at a moment. */
+struct clocks {
+	pid_t tid[16];
+	uint64_t ns[16];
+	unsigned int n;
+};
+
+static void clocks_start(struct clocks *c, struct vh_dev *d)
+{
+	unsigned int i;
+
+	c->n = vh_workers(d, c->tid, 16);
+	for (i = 0; i < c->n; i++)
+		c->ns[i] = vh_task_ns(c->tid[i]);
+}
+
+/* Threads that ran since, a bit for each; who ran a little was only woken. */
+static unsigned int clocks_moved(struct clocks *c)
+{
+	unsigned int i, k = 0;
+	uint64_t most = 0;
+
+	usleep(20000);
+	for (i = 0; i < c->n; i++) {
+		c->ns[i] = vh_task_ns(c->tid[i]) - c->ns[i];
+		most = c->ns[i] > most ? c->ns[i] : most;
+	}
+	for (i = 0; i < c->n; i++)
+		k |= (c->ns[i] > most / 4) << i;
+	return k;
+}
+
+/* Threads whose clock moved while traffic ran one way. */
 static unsigned int busy(struct vh_dev *d, struct vh_tap *t, bool rx, int *err)
 {
 	struct vh_shape s = { .count = 200, .len = 60, .batch = 32 };
-	uint64_t ns[16], most = 0;
-	unsigned int i, n, k = 0;
-	pid_t tids[16];
+	struct clocks c;
 
-	n = vh_workers(d, tids, 16);
-	for (i = 0; i < n; i++)
-		ns[i] = vh_task_ns(tids[i]);
+	clocks_start(&c, d);
 	*err = rx ? vh_rx_check(d, t, &s, 0) : vh_tx_check(d, t, &s, 0);
-	usleep(20000);
-	for (i = 0; i < n; i++) {
-		ns[i] = vh_task_ns(tids[i]) - ns[i];
-		most = ns[i] > most ? ns[i] : most;
-	}
-	for (i = 0; i < n; i++)
-		k |= (ns[i] > most / 4) << i;
-	return k;
+	return clocks_moved(&c);
 }
 
 TEST_F_TIMEOUT(worker, receive_and_transmit_have_their_own, LONG)
@@ -106,45 +127,34 @@ TEST_F_TIMEOUT(worker, receive_and_transmit_have_their_own, LONG)
 	EXPECT_EQ(0, rx & tx) TH_LOG("threads %#x and %#x", rx, tx);
 }
 
-/* Frames out, each of which a bridge sends back at once. Threads as in busy(). */
-static unsigned int echo(struct vh_dev *d, unsigned int count, int *err)
+/* Frames out, each of which a bridge sends back at once. */
+static int echo(struct vh_dev *d, unsigned int count)
 {
 	struct vh_shape s = { .count = count, .len = 60 };
 	struct virtio_net_hdr_mrg_rxbuf hdr;
-	uint64_t ns[16], most = 0, have;
-	unsigned int i, n, k = 0, done = 0;
+	unsigned int i, done = 0;
+	uint64_t have = 0;
 	uint8_t f[256];
-	pid_t tids[16];
+	int e;
 
-	n = vh_workers(d, tids, 16);
-	for (i = 0; i < n; i++)
-		ns[i] = vh_task_ns(tids[i]);
 	for (i = 0; i < count; i++) {
 		vh_rx_post(d, &s, ~0U);
-		*err = vh_tx_post(d, &s, i);
-		if (*err)
-			return 0;
+		e = vh_tx_post(d, &s, i);
+		if (e)
+			return e;
 		vh_publish_kick(&d->ring[VH_TX]);
 		do {
-			*err = vh_rx_frame(d, f, sizeof(f), &hdr, 5000);
-			if (*err < 0)
-				return 0;
-			*err = vh_frame_check(f, *err, &have);
-			if (*err < 0)
-				return 0;
-		} while (!*err);
-		*err = have == i ? vh_tx_reap(d, &done) : -EBADMSG;
-		if (*err)
-			return 0;
+			e = vh_rx_frame(d, f, sizeof(f), &hdr, 5000);
+			if (e >= 0)
+				e = vh_frame_check(f, e, &have);
+			if (e < 0)
+				return e;
+		} while (!e);
+		e = have == i ? vh_tx_reap(d, &done) : -EBADMSG;
+		if (e)
+			return e;
 	}
-	usleep(20000);
-	for (i = 0; i < n; i++) {
-		ns[i] = vh_task_ns(tids[i]) - ns[i];
-		most = ns[i] > most ? ns[i] : most;
-	}
-	for (i = 0; i < n; i++)
-		k |= (ns[i] > most / 4) << i;
-	return k;
+	return 0;
 }
 
 /*
@@ -154,6 +164,7 @@ static unsigned int echo(struct vh_dev *d, unsigned int count, int *err)
 TEST_F_TIMEOUT(worker, an_answer_wakes_nobody_else, LONG)
 {
 	unsigned int tx = 0, rx = 0, both = 0, i;
+	struct clocks c;
 	char cmd[256];
 	int e;
 
@@ -166,8 +177,9 @@ TEST_F_TIMEOUT(worker, an_answer_wakes_nobody_else, LONG)
 	OK(e);
 	ASSERT_EQ(0, system(cmd));
 	for (i = 0; i < 8; i++) {
-		both = echo(&self->d, 300, &e);
-		OK(e);
+		clocks_start(&c, &self->d);
+		OK(echo(&self->d, 300));
+		both = clocks_moved(&c);
 		rx = busy(&self->d, &self->t, true, &e);
 		OK(e);
 		if (both == tx && rx && !(rx & tx))

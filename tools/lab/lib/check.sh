@@ -74,6 +74,8 @@ check_host()
 {
 	local out=$RESULTS/host t list=()
 
+	[ "$CHECK_HOST_DONE" = 0 ] || return 0
+	CHECK_HOST_DONE=1
 	for t in "${CHECK_TESTS[@]}"; do
 		check_on_host "$t" && list+=("$t")
 	done
@@ -198,11 +200,8 @@ check_kernel()
 		exit 0
 	fi
 	[ "${RESULTS:-}" ] || results_make check
-	if [ "$CHECK_HOST_DONE$OPT_BOTH" = 00 ]; then
-		check_host
-		CHECK_HOST_DONE=1
-		CHECK_START=$SECONDS
-	fi
+	[ "$OPT_BOTH" = 1 ] || check_host
+	CHECK_START=$SECONDS
 	if [ "$OPT_DEBUG_KERNEL" = 1 ]; then
 		check_lab debug
 	else
@@ -212,7 +211,7 @@ check_kernel()
 		esac
 		check_lab stock
 	fi
-	[ "$CHECK_HOST_DONE" = 1 ] || check_host
+	check_host
 }
 
 # Both kernels at once: each laboratory leaves most of one core idle. What both need is there
