@@ -125,17 +125,31 @@ static uint8_t *rx_buf(struct client *c, int page)
 	return c->mem + NQ_DATA + 0x2000 + page * 0x1000UL;
 }
 
-static void tx_put(struct nq *q, uint16_t head, int page, int len)
+/* The headers of a broadcast frame at data page @page. */
+static uint8_t *tx_fill(struct nq *q, int page)
 {
-	size_t off = NQ_DATA + 0x2000 + page * 0x1000UL;
-	uint8_t *p = q->c->mem + off;
+	uint8_t *p = rx_buf(q->c, page);
 
 	memset(p, 0, HLEN);
 	memset(p + HLEN, 0xff, 6);
 	memcpy(p + HLEN + 6, mac, 6);
 	p[HLEN + 12] = 0x88;
 	p[HLEN + 13] = 0xb5;
+	return p;
+}
+
+/* The device may look without a kick: what is offered is filled. */
+static void tx_offer(struct nq *q, uint16_t head, int page, int len)
+{
+	size_t off = NQ_DATA + 0x2000 + page * 0x1000UL;
+
 	nq_put(q, head, &off, (int[]){ len }, 1);
+}
+
+static void tx_put(struct nq *q, uint16_t head, int page, int len)
+{
+	tx_fill(q, page);
+	tx_offer(q, head, page, len);
 }
 
 /* K02, defect 5: exact length, header whole, nothing behind it touched. */
@@ -338,10 +352,10 @@ TEST_F_TIMEOUT(net, bad_frames_are_dropped, LONG)
 	}
 	EXPECT_EQ((long long)ARRAY_SIZE(len), counter(DEV, TXQ, "drop_format"));
 	/* An offload that was not negotiated. */
-	tx_put(&self->q[TXQ], 0, 0, HLEN + 60);
-	h = (void *)rx_buf(&self->c, 0);
+	h = (void *)tx_fill(&self->q[TXQ], 0);
 	h->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	h->csum_start = 60000;
+	tx_offer(&self->q[TXQ], 0, 0, HLEN + 60);
 	nq_kick(&self->q[TXQ]);
 	ASSERT_EQ(1, nq_wait(&self->q[TXQ], 5000));
 	nq_next(&self->q[TXQ]);
@@ -585,11 +599,10 @@ static void echo_put(struct nq *q, int page)
 		0x45, 0, 0, 46, 0, 1, 0, 0, 64, 1, 0, 0,
 		198, 18, 7, 2, 198, 18, 7, 1, 8, 0, 0, 0, 0, 1, 0, 1,
 	};
-	uint8_t *p = rx_buf(q->c, page) + HLEN;
+	uint8_t *p = tx_fill(q, page) + HLEN;
 	uint16_t sum;
 	FILE *f;
 
-	tx_put(q, 0, page, HLEN + 60);
 	f = fopen("/sys/class/net/" DEV "/address", "r");
 	if (f) {
 		if (fscanf(f, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &p[0], &p[1],
@@ -606,6 +619,7 @@ static void echo_put(struct nq *q, int page)
 	sum = ip_sum(p + 34, 26);
 	p[36] = sum >> 8;
 	p[37] = sum;
+	tx_offer(q, 0, page, HLEN + 60);
 }
 
 /*
