@@ -112,14 +112,11 @@ bool sock_rearm(struct sock_port *p)
 
 void sock_turn_begin(struct sock_port *p)
 {
-	u64 now;
-
 	WRITE_ONCE(p->armed, false);
 	p->calls = p->q->stat[TRIVIO_STAT_CALLS];
-	if (p->yield_at)
+	if (p->yield_at || !p->idle_at)
 		return;
-	now = local_clock();
-	if (p->streak < 0 || now - p->idle_at < LAZY_GAP)
+	if (p->streak < 0 || local_clock() - p->idle_at < LAZY_GAP)
 		p->streak++;
 	else
 		p->streak = 0;
@@ -131,12 +128,20 @@ void sock_turn_begin(struct sock_port *p)
  */
 bool sock_turn_lazy(struct sock_port *p, struct trivio_queue *q, u32 packets)
 {
-	u64 now = local_clock();
+	u64 now;
 
 	if (p->q->stat[TRIVIO_STAT_CALLS] != p->calls) {
-		/* The driver waits for us, so no producer will run on. */
-		p->streak = 0;
-	} else if (p->yield_at && !packets) {
+		/*
+		 * The driver waits for us, so no producer will run on. The
+		 * clock is not read for that; this idle time counts as short.
+		 */
+		p->streak = 1;
+		p->yield_at = 0;
+		p->idle_at = 0;
+		return false;
+	}
+	now = local_clock();
+	if (p->yield_at && !packets) {
 		p->streak = now - p->yield_at > LAZY_LOSS ? -LAZY_BACKOFF : 0;
 	} else if (p->streak >= LAZY_STREAK && !single_task_running() &&
 		   trivio_queue_own_turn(q)) {

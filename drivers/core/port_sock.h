@@ -89,7 +89,8 @@ struct rx_chain {
  * @wqh: that wait queue
  * @pt: poll table that adds @wait
  * @mask: events that matter: EPOLLIN or EPOLLOUT
- * @idle_at: when the service last went idle, local_clock()
+ * @idle_at: when the service last went idle, local_clock(); 0 if it called the
+ *	driver before
  * @yield_at: when it last let others run instead, or 0
  * @streak: idle times in a row that were too short to be worth it; negative:
  *	letting others run did not pay

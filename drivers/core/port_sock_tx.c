@@ -178,7 +178,7 @@ err_undo:
 }
 
 /* Hand the batch over, then tell the guest that its buffers are free. */
-static void tx_flush(struct sock_port *p, struct trivio_queue *q)
+static noinline void tx_send_xdp(struct sock_port *p, struct trivio_queue *q)
 {
 	struct tun_msg_ctl ctl = {
 		.type = TUN_MSG_PTR,
@@ -192,18 +192,21 @@ static void tx_flush(struct sock_port *p, struct trivio_queue *q)
 	};
 	int i;
 
-	if (p->nxdp) {
-		if (unlikely(p->sock->ops->sendmsg(p->sock, &msg, 0) < 0)) {
-			/* The device behind the socket is gone. */
-			for (i = 0; i < p->nxdp; i++) {
-				trivio_queue_drop(q, TRIVIO_STAT_DROP_BACKEND,
-						  0, p->xdp[i].data_end -
-						     p->xdp[i].data);
-				put_page(virt_to_head_page(p->xdp[i].data));
-			}
+	if (unlikely(p->sock->ops->sendmsg(p->sock, &msg, 0) < 0)) {
+		/* The device behind the socket is gone. */
+		for (i = 0; i < p->nxdp; i++) {
+			trivio_queue_drop(q, TRIVIO_STAT_DROP_BACKEND, 0,
+					  p->xdp[i].data_end - p->xdp[i].data);
+			put_page(virt_to_head_page(p->xdp[i].data));
 		}
-		p->nxdp = 0;
 	}
+	p->nxdp = 0;
+}
+
+static void tx_flush(struct sock_port *p, struct trivio_queue *q)
+{
+	if (p->nxdp)
+		tx_send_xdp(p, q);
 	trivio_queue_flush(q);
 }
 

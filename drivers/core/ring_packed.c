@@ -18,6 +18,11 @@
 #define FLAG_USED	BIT(VRING_PACKED_DESC_F_USED)
 #define FLAG_BOTH	(FLAG_AVAIL | FLAG_USED)
 
+/* The same where the upper half of a descriptor's word has them. */
+#define BITS_AVAIL	((u32)FLAG_AVAIL << 16)
+#define BITS_BOTH	((u32)FLAG_BOTH << 16)
+#define BITS_CHAIN	((VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT) << 16)
+
 static __always_inline u64 packed_desc_addr(const struct trivio_ring *r, u32 i)
 {
 	const struct ring_desc *d = r->desc;
@@ -51,7 +56,6 @@ static __always_inline u16 flags_avail(bool wrap)
 	return wrap ? FLAG_AVAIL : FLAG_USED;
 }
 
-/* The same where the upper half of a descriptor's word has them. */
 static __always_inline u32 bits_avail(bool wrap)
 {
 	return (u32)flags_avail(wrap) << 16;
@@ -61,6 +65,12 @@ static __always_inline u32 bits_avail(bool wrap)
 static __always_inline u64 word_used(bool wrap)
 {
 	return wrap ? (u64)FLAG_BOTH << 48 : 0;
+}
+
+/* @bits is &ring_priv.avail_bits, or what it is in the lap behind. */
+static __always_inline bool word_has(u64 word, u32 bits)
+{
+	return ((u32)(word >> 32) & BITS_BOTH) == bits;
 }
 
 static __always_inline bool word_avail(u64 word, bool wrap)
@@ -204,17 +214,11 @@ static int packed_walk(struct trivio_ring *r, struct trivio_chain *c, u64 addr,
 	return 0;
 }
 
-/*
- * Whatever is not a chain of one slot in the middle of a lap. @word is of the slot
- * at last_avail; the caller has had its barrier behind it.
- */
-static noinline int packed_pop_slow(struct trivio_ring *r,
+static noinline int packed_pop_walk(struct trivio_ring *r,
 				    struct trivio_chain *c, u64 word)
 {
 	int err;
 
-	if (!word_avail(word, r->avail_wrap))
-		return 0;
 	if (packed_busy(r) >= r->num)
 		return ring_fail(r, TRIVIO_ERR_AVAIL_JUMP, word_id(word), 0);
 	err = packed_walk(r, c, packed_desc_addr(r, r->last_avail), word);
@@ -224,7 +228,18 @@ static noinline int packed_pop_slow(struct trivio_ring *r,
 	return 1;
 }
 
-#define BITS_CHAIN	((VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT) << 16)
+/*
+ * Whatever is not a chain of one slot in the middle of a lap. @word is of the slot
+ * at last_avail; the caller has had its barrier behind it. An empty ring ends here,
+ * once a kick: nothing of the walk's frame is set up for it.
+ */
+static noinline int packed_pop_slow(struct trivio_ring *r,
+				    struct trivio_chain *c, u64 word)
+{
+	if (!word_has(word, ring_priv(r)->avail_bits))
+		return 0;
+	return packed_pop_walk(r, c, word);
+}
 
 int ring_packed_pop(struct trivio_ring *r, struct trivio_chain *c)
 {
@@ -240,7 +255,7 @@ int ring_packed_pop(struct trivio_ring *r, struct trivio_chain *c)
 	 * the chain's first descriptor.
 	 */
 	smp_rmb();
-	if (unlikely((high & (FLAG_BOTH << 16 | BITS_CHAIN)) != p->avail_bits) ||
+	if (unlikely((high & (BITS_BOTH | BITS_CHAIN)) != p->avail_bits) ||
 	    unlikely(pos >= p->avail_end))
 		return packed_pop_slow(r, c, word);
 	addr = le64_to_cpu(READ_ONCE(d->addr));
@@ -256,8 +271,9 @@ int ring_packed_pop(struct trivio_ring *r, struct trivio_chain *c)
 void ring_packed_unpop(struct trivio_ring *r, const struct trivio_chain *c)
 {
 	u32 pos = r->last_avail;
+	bool back = pos < c->slots;
 
-	if (pos < c->slots) {
+	if (unlikely(back)) {
 		pos += r->num;
 		r->avail_wrap = !r->avail_wrap;
 		ring_priv(r)->avail_bits = bits_avail(r->avail_wrap);
@@ -265,12 +281,15 @@ void ring_packed_unpop(struct trivio_ring *r, const struct trivio_chain *c)
 	r->last_avail = pos - c->slots;
 	r->inflight -= c->slots;
 	ring_priv(r)->seen += c->slots;
-	packed_avail_limit(r);
+	/* In the same lap what is taken less is busy less: the limit stays. */
+	if (unlikely(back))
+		packed_avail_limit(r);
 }
 
 bool ring_packed_empty(struct trivio_ring *r)
 {
-	return !word_avail(packed_desc_word(r, r->last_avail), r->avail_wrap);
+	return !word_has(packed_desc_word(r, r->last_avail),
+			 ring_priv(r)->avail_bits);
 }
 
 /* Giving them back */
@@ -327,7 +346,7 @@ static void packed_push_in_order(struct trivio_ring *r, u32 id, u32 written)
 		packed_batch_close(r);
 }
 
-/* In order, the first one of a flush, or around the end of a lap. */
+/* In order, or around the end of a lap. */
 static noinline void packed_push_slow(struct trivio_ring *r, u32 id, u32 slots,
 				      u32 written)
 {
@@ -346,7 +365,7 @@ static noinline void packed_push_slow(struct trivio_ring *r, u32 id, u32 slots,
 
 void ring_packed_push(struct trivio_ring *r, u32 id, u32 slots, u32 written)
 {
-	const struct ring_priv *p = ring_priv(r);
+	struct ring_priv *p = ring_priv(r);
 	u32 pos = r->last_used, end = pos + slots;
 	struct ring_desc *d = (struct ring_desc *)r->desc + pos;
 
@@ -356,7 +375,17 @@ void ring_packed_push(struct trivio_ring *r, u32 id, u32 slots, u32 written)
 		return;
 	}
 	if (unlikely(end >= p->used_end)) {
-		packed_push_slow(r, id, slots, written);
+		if (end >= r->num || p->held || r->in_order) {
+			packed_push_slow(r, id, slots, written);
+			return;
+		}
+		/* The first one of a flush: held back. */
+		p->held_word = packed_word(p->used_word, id, written);
+		p->held_at = pos;
+		p->held = true;
+		p->used_end = r->num;
+		r->pending++;
+		r->last_used = end;
 		return;
 	}
 	r->pending++;
@@ -365,9 +394,9 @@ void ring_packed_push(struct trivio_ring *r, u32 id, u32 slots, u32 written)
 						    written)));
 }
 
-static noinline void packed_log_used(struct trivio_ring *r, u32 n)
+static noinline void packed_log_used(struct trivio_ring *r)
 {
-	u32 pos = r->flushed_used;
+	u32 n = packed_unflushed(r), pos = r->flushed_used;
 	u32 run = min(n, r->num - pos);
 
 	/* The page is marked after what makes it dirty, never before. */
@@ -378,15 +407,19 @@ static noinline void packed_log_used(struct trivio_ring *r, u32 n)
 		ring_log(r, TRIVIO_AREA_DESC, 0, (n - run) * RING_DESC_SIZE);
 }
 
+/*
+ * What was used is the driver's again, but avail_end stays where it is: too low a
+ * limit costs one slow pop, which sets it anew.
+ */
 void ring_packed_flush(struct trivio_ring *r)
 {
-	struct ring_desc *d = r->desc;
 	struct ring_priv *p = ring_priv(r);
+	struct ring_desc *d;
 	u32 n;
 
 	if (!r->pending)
 		return;
-	if (p->batch)
+	if (unlikely(p->batch))
 		packed_batch_close(r);
 	/*
 	 * The used descriptors, and the data before them, are visible before
@@ -394,14 +427,15 @@ void ring_packed_flush(struct trivio_ring *r)
 	 * after it loads the flags of a used descriptor.
 	 */
 	smp_wmb();
-	WRITE_ONCE(d[p->held_at].word, cpu_to_le64(p->held_word));
+	d = (struct ring_desc *)r->desc + p->held_at;
+	WRITE_ONCE(d->word, cpu_to_le64(p->held_word));
 	p->held = false;
 	p->used_end = 0;
-	n = packed_unflushed(r);
 	if (unlikely(READ_ONCE(r->log)))
-		packed_log_used(r, n);
+		packed_log_used(r);
 	/* Beyond a lap the position of the last decision means nothing. */
-	p->since += n;
+	n = r->last_used - r->flushed_used;
+	p->since += r->last_used <= r->flushed_used ? n + r->num : n;
 	if (unlikely(p->since > r->num)) {
 		p->since = 0;
 		r->call_valid = false;
@@ -409,7 +443,6 @@ void ring_packed_flush(struct trivio_ring *r)
 	r->flushed_used = r->last_used;
 	r->flushed_wrap = r->used_wrap;
 	r->pending = 0;
-	packed_avail_limit(r);
 }
 
 /* Notifications */
@@ -465,8 +498,7 @@ void ring_packed_kick_disable(struct trivio_ring *r)
 
 bool ring_packed_kick_enable(struct trivio_ring *r)
 {
-	bool wrap = r->avail_wrap;
-	u32 pos;
+	u32 bits = ring_priv(r)->avail_bits, event, pos;
 
 	/*
 	 * What was put back must still be there. A driver that took it away
@@ -477,11 +509,11 @@ bool ring_packed_kick_enable(struct trivio_ring *r)
 	pos = r->last_avail + ring_priv(r)->seen;
 	if (pos >= r->num) {
 		pos -= r->num;
-		wrap = !wrap;
+		bits ^= BITS_BOTH;
 	}
+	event = pos | (bits & BITS_AVAIL ? RING_WRAP : 0);
 	if (r->event_idx)
-		packed_set_event(r, pos | (wrap ? RING_WRAP : 0),
-				 VRING_PACKED_EVENT_FLAG_DESC);
+		packed_set_event(r, event, VRING_PACKED_EVENT_FLAG_DESC);
 	else if (r->kick_off)
 		packed_set_event(r, 0, VRING_PACKED_EVENT_FLAG_ENABLE);
 	r->kick_off = false;
@@ -491,7 +523,7 @@ bool ring_packed_kick_enable(struct trivio_ring *r)
 	 * loading the device event structure.
 	 */
 	smp_mb();
-	return word_avail(packed_desc_word(r, pos), wrap);
+	return word_has(packed_desc_word(r, pos), bits);
 }
 
 /* Begin of service at the positions in @r. -EINVAL if they are not legal. */
