@@ -23,7 +23,7 @@
 
 /*
  * What a worker sends is often answered within the call: an echo, the host's own
- * TCP and its acknowledgement. Waking the receive queue's worker for each answer
+ * TCP and its acknowledgment. Waking the receive queue's worker for each answer
  * costs a switch and often an interrupt of the guest's, too. So the worker that
  * sent carries it when its turn is over, for one turn of the receive queue; if
  * there is more then, it is the receive queue's worker's. What an interrupt brings
