@@ -16,7 +16,8 @@ HERE=$(dirname "$(readlink -f "$0")")
 TRIVIO=$HERE/../../trivio/trivio
 PINGS=${DEMO_PINGS:-20}
 SECS=${DEMO_SECS:-2}
-FAILED=0
+TRIES=${DEMO_TRIES:-3}
+FAILED=0 RESTARTS=0 BOOT_ID=
 ROWS=() WANTED=() ROAD_ARGS=() ROAD_FDS=()
 
 note()
@@ -34,8 +35,13 @@ die()
 row_fail()
 {
 	note "FAILED: $ROW_NAME: $*"
-	FAILED=1
 	ROW_ERROR=${ROW_ERROR:-$*}
+}
+
+row_done()
+{
+	[ -z "$ROW_ERROR" ] || FAILED=1
+	ROWS+=("$1")
 }
 
 # wanted [ROAD...]: their numbers; all without arguments.
@@ -56,8 +62,20 @@ row_missing()
 {
 	ROW_NAME=${ROAD_NAME[${ROADS[$1]}]} ROW_ERROR=
 	row_fail "$2"
-	ROWS+=("$(jq -n --arg road "${ROADS[$1]}" --arg name "$ROW_NAME" --arg error "$2" \
-		'{road: $road, name: $name, error: $error}')")
+	row_done "$(row_bare "$1")"
+}
+
+# row_bare I: a row without figures.
+# shellcheck disable=SC2016	# jq's variables
+row_bare()
+{
+	jq -n --arg road "${ROADS[$1]}" --arg name "$ROW_NAME" --arg error "$ROW_ERROR" \
+		'{road: $road, name: $name, error: $error}'
+}
+
+guest_boot_id()
+{
+	inner_exec demo -t $((5 * LAB_SLOW)) 'cat /proc/sys/kernel/random/boot_id' 2>/dev/null
 }
 
 guest_start()
@@ -87,6 +105,25 @@ guest_start()
 		fi
 	done
 	WANTED=("${made[@]}")
+	BOOT_ID=$(guest_boot_id)
+}
+
+guest_end()
+{
+	! inner_alive demo || inner_stop demo
+	roads_clean
+	ROAD_ARGS=() ROAD_FDS=()
+}
+
+# The emulator below the laboratory can deliver a guest's interrupt twice, which stops the
+# guest or has it reboot (Documentation/lab.rst). Its addresses are gone then, and what was
+# counted is worth nothing.
+guest_lost()
+{
+	local is
+
+	is=$(guest_boot_id)
+	[ -z "$is" ] || [ "$is" != "$BOOT_ID" ]
 }
 
 # iperf3 in the guest against a server on the host; prints Mbit/s.
@@ -94,7 +131,7 @@ tcp()
 {
 	local i=$1 reverse=$2
 
-	inner_exec demo -t $((120 * LAB_SLOW)) "iperf3 -c 10.8.$i.1 -t $SECS -J $reverse" |
+	inner_exec demo -t $((20 * LAB_SLOW)) "iperf3 -c 10.8.$i.1 -t $SECS -J $reverse" |
 		jq -r '.end.sum_received.bits_per_second // 0 | . / 1e6 | round'
 }
 
@@ -102,10 +139,10 @@ tcp()
 # programs run at each tracepoint, and trivio's roads have more of them than the others.
 traffic()
 {
-	local i=$1 out in
+	local i=$1 out in=0
 
 	out=$(tcp "$i" "")
-	in=$(tcp "$i" -R)
+	[ "${out:-0}" = 0 ] || in=$(tcp "$i" -R)
 	printf '{"out": %s, "in": %s}\n' "${out:-0}" "${in:-0}" >"$2"
 }
 
@@ -145,8 +182,8 @@ row_ping()
 	read -r MIN AVG < <(sed -n 's|^rtt.*= \([0-9.]*\)/\([0-9.]*\)/.*|\1 \2|p' <<<"$out")
 }
 
-# road_measure I: adds one row.
-road_measure()
+# road_try I: measures one row, to ROW.
+road_try()
 {
 	local i=$1 key=${ROADS[$1]} carried packets pids=(-p "$QEMU_PID") MIN='' AVG=''
 
@@ -160,38 +197,60 @@ road_measure()
 	echo '{"out": 0, "in": 0}' | tee /tmp/rates >/tmp/traffic
 	iperf3 -s -B "10.8.$i.1" -D --pidfile "/tmp/iperf.$i"
 	traffic "$i" /tmp/rates
+	jq -e '.out > 0 and .in > 0' /tmp/rates >/dev/null || row_fail "iperf3"
+	if [ -n "$ROW_ERROR" ] && guest_lost; then
+		kill "$(tr -d '\0' <"/tmp/iperf.$i")"
+		ROW=$(row_bare "$i")
+		return
+	fi
 	"$TRIVIO" list --json >/tmp/before
 	"$TRIVIO" count --json "${pids[@]}" -I "demo$i" -- "$0" traffic "$i" /tmp/traffic >/tmp/count ||
 		row_fail "trivio count ended with $?"
 	kill "$(tr -d '\0' <"/tmp/iperf.$i")"
 	carried=$(carried /tmp/before)
 	[ "$key" != dpdk ] || dpdk_say stop
-	jq -es 'all(.out > 0 and .in > 0)' /tmp/rates /tmp/traffic >/dev/null || row_fail "iperf3"
+	jq -e '.out > 0 and .in > 0' /tmp/traffic >/dev/null || row_fail "iperf3 while counting"
 	packets=$(jq '.packets' /tmp/count)
 	[ "${packets:-0}" -gt 0 ] || row_fail "no packets"
 	row_proof "${ROAD_PROOF[$key]}" "$carried" "${packets:-0}"
-	ROWS+=("$(jq -n -f "$HERE/row.jq" --arg road "$key" --arg name "$ROW_NAME" --arg min "$MIN" \
+	ROW=$(jq -n -f "$HERE/row.jq" --arg road "$key" --arg name "$ROW_NAME" --arg min "$MIN" \
 		--arg avg "$AVG" --arg err "$ROW_ERROR" --arg proof "${ROAD_PROOF[$key]}" \
-		--argjson carried "$carried" --slurpfile tt /tmp/rates --slurpfile cc /tmp/count)")
+		--argjson carried "$carried" --slurpfile tt /tmp/rates --slurpfile cc /tmp/count)
+}
+
+# All rows. A guest that was lost under one is not the row's failure: a new guest, and the
+# row again. That is shown, and counted.
+measure()
+{
+	local tries=1
+
+	while [ ${#WANTED[@]} -gt 0 ]; do
+		road_try "${WANTED[0]}"
+		if [ -n "$ROW_ERROR" ] && [ $tries -lt "$TRIES" ] && guest_lost; then
+			note "the guest stopped or rebooted under $ROW_NAME: once more, with a new guest"
+			tries=$((tries + 1)) RESTARTS=$((RESTARTS + 1))
+			guest_end
+			guest_start || die "the guest did not start again"
+			continue
+		fi
+		row_done "$ROW"
+		WANTED=("${WANTED[@]:1}")
+		tries=1
+	done
 }
 
 main()
 {
-	local i
-
 	[ -x "$TRIVIO" ] || die "tools/trivio is not built"
 	wanted "$@"
-	! inner_alive demo || inner_stop demo
-	roads_clean
+	guest_end
 	note "starting the guest: ${#WANTED[@]} network devices"
 	guest_start || die "the guest did not start"
-	for i in "${WANTED[@]}"; do
-		road_measure "$i"
-	done
-	inner_stop demo
-	roads_clean
+	measure
+	guest_end
 	printf '%s\n' "${ROWS[@]}" | jq -s --arg accel "${LAB_ACCEL:-}" --arg kernel "$(uname -r)" \
-		'{kernel: $kernel, accel: $accel, ok: all(.[]; .error == null), rows: .}' >/lab/demo.json
+		--argjson restarts "$RESTARTS" '{kernel: $kernel, accel: $accel, restarts: $restarts,
+		ok: all(.[]; .error == null), rows: .}' >/lab/demo.json
 	if [ "${LAB_JSON:-0}" = 1 ]; then
 		cat /lab/demo.json
 	else

@@ -149,7 +149,12 @@ roads_clean()
 {
 	local i dev
 
-	[ -z "${DPDK_PID:-}" ] || kill "$DPDK_PID" 2>/dev/null
+	if [ -n "${DPDK_PID:-}" ]; then
+		kill "$DPDK_PID" 2>/dev/null
+		wait "$DPDK_PID"
+		exec {DPDK_FD}>&-
+		DPDK_PID=
+	fi
 	for i in "${!ROADS[@]}"; do
 		[ ! -e "$VDPA_BUS/devices/demo$i" ] || vdpa dev del "demo$i"
 		ip link del "demo$i" 2>/dev/null

@@ -87,6 +87,8 @@ table()
 		.interrupts.msi, .interrupts.pin, .interrupts.accepted, .interrupts.posted, .interrupts.injected,
 		.interrupts.eoi' | table_rows row_interrupt
 	echo
+	jq -r 'if (.restarts // 0) > 0 then "Guests lost under a row, which was measured again with a new one: \(.restarts)." else empty end' \
+		"$TABLE_JSON"
 	jq -r '[.rows[].lost_events // 0] | add | if . > 0 then "\(.) events were lost while counting." else empty end' "$TABLE_JSON"
 	cat <<-END
 	Rates without counting; then counted while TCP ran again, per packet of the host's interface (TSO makes
