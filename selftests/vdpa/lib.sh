@@ -65,9 +65,12 @@ vdpa_new()
 	shift 3
 
 	echo 0 >"$VDPA_BUS/drivers_autoprobe"
-	vdpa dev add name "$name" mgmtdev "trivio_$class" "$@" || return 1
-	echo "$driver" >"$VDPA_BUS/devices/$name/driver_override"
-	echo "$name" >"$VDPA_BUS/drivers/$driver/bind"
+	vdpa dev add name "$name" mgmtdev "trivio_$class" "$@" && vdpa_bind "$name" "$driver"
+}
+
+vdpa_bind()
+{
+	echo "$2" >"$VDPA_BUS/devices/$1/driver_override" && echo "$1" >"$VDPA_BUS/drivers/$2/bind"
 }
 
 # The disk of a block device, the network interface of a net device, the node.

@@ -14,12 +14,15 @@ mgmt()
 	vdpa -j mgmtdev show | jq -e --arg m "$1" ".mgmtdev[\$m] | $2"
 }
 
+# Left to itself the bus gives a device to the driver that was loaded first.
 add_sim()
 {
+	modprobe virtio_vdpa && echo 0 >"$VDPA_BUS/drivers_autoprobe" &&
 	vdpa dev add name ts0 mgmtdev vdpasim_net mac 52:54:00:00:00:51 &&
 	vdpa dev add name ts1 mgmtdev vdpasim_blk &&
 	vdpa -j dev show ts0 | jq -e '.dev.ts0 | .type == "network" and .mgmtdev == "vdpasim_net"' &&
-	vdpa -j dev show ts1 | jq -e '.dev.ts1 | .type == "block" and .mgmtdev == "vdpasim_blk"'
+	vdpa -j dev show ts1 | jq -e '.dev.ts1 | .type == "block" and .mgmtdev == "vdpasim_blk"' &&
+	vdpa_bind ts0 virtio_vdpa && vdpa_bind ts1 virtio_vdpa
 }
 
 driven()
