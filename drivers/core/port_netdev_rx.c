@@ -518,9 +518,16 @@ bool nd_rx_put_frame(struct nd_rx *rx, const void *data, u32 len)
 	return false;
 }
 
-static void fifo_free(void *ptr)
+/* What the worker did not get to. Nobody produces any more. */
+static void fifo_drop(struct nd_rx *rx)
 {
-	kfree_skb(ptr);
+	struct sk_buff *skb;
+
+	while ((skb = __ptr_ring_consume(&rx->fifo))) {
+		trivio_queue_drop(rx->q, TRIVIO_STAT_DROP_BACKEND, 0, skb->len);
+		kfree_skb(skb);
+	}
+	ptr_ring_cleanup(&rx->fifo, NULL);
 }
 
 /**
@@ -574,7 +581,7 @@ void nd_rx_settled(struct nd_rx *rx)
  *
  * Frames that wait in the interface's queue stay there for a guest that comes
  * back, unless the device as a whole stops: then the carrier goes, and they with
- * it.
+ * it. What waits in the fifo is dropped, and counted.
  *
  * Context: may sleep; &trivio_queue.lock held.
  */
@@ -587,5 +594,5 @@ void nd_rx_stop(struct nd_rx *rx)
 		trivio_queue_flush(rx->q);
 	__netif_tx_unlock_bh(rx->txq);
 	if (!rx->direct)
-		ptr_ring_cleanup(&rx->fifo, fifo_free);
+		fifo_drop(rx);
 }
