@@ -177,7 +177,6 @@ err_undo:
 	return err;
 }
 
-/* Hand the batch over, then tell the guest that its buffers are free. */
 static noinline void tx_send_xdp(struct sock_port *p, struct trivio_queue *q)
 {
 	struct tun_msg_ctl ctl = {
@@ -203,6 +202,7 @@ static noinline void tx_send_xdp(struct sock_port *p, struct trivio_queue *q)
 	p->nxdp = 0;
 }
 
+/* Hand the batch over, then tell the guest that its buffers are free. */
 static void tx_flush(struct sock_port *p, struct trivio_queue *q)
 {
 	if (p->nxdp)

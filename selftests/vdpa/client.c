@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -247,4 +248,17 @@ int client_blk(struct client *c, uint32_t type, uint64_t sector, int out,
 	if (written)
 		*written = e->len;
 	return *status == 0xee ? 0x100 : *status;
+}
+
+long pinned_kb(void)
+{
+	char line[256];
+	long kb = -1;
+	FILE *f = fopen("/proc/self/status", "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "VmPin: %ld kB", &kb);
+	if (f)
+		fclose(f);
+	return kb;
 }

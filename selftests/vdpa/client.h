@@ -66,4 +66,7 @@ void client_kick(struct client *c);
 int client_blk(struct client *c, uint32_t type, uint64_t sector, int out,
 	       int in, uint32_t *written);
 
+/* What this process has pinned (VmPin); -1 if that is not to be found. */
+long pinned_kb(void);
+
 #endif /* VDPA_CLIENT_H */

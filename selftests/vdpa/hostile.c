@@ -37,19 +37,6 @@ static int sh(const char *cmd)
 	return system(cmd);
 }
 
-static long pinned_kb(void)
-{
-	char line[256];
-	long kb = -1;
-	FILE *f = fopen("/proc/self/status", "r");
-
-	while (f && fgets(line, sizeof(line), f))
-		sscanf(line, "VmPin: %ld kB", &kb);
-	if (f)
-		fclose(f);
-	return kb;
-}
-
 FIXTURE(dev)
 {
 	struct client c;

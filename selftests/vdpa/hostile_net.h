@@ -94,20 +94,24 @@ FIXTURE_TEARDOWN(net)
 	EXPECT_EQ(0, ndev_end(DEV));
 }
 
-/* All queues over one address space at CLIENT_IOVA, running. */
-static inline int start(struct client *c, struct nq *q, uint64_t features)
+/* All queues, with rings at CLIENT_IOVA of what is mapped, running. */
+static inline int start_mapped(struct client *c, struct nq *q, uint64_t features)
 {
-	int i, err;
+	int i, err = client_features(c, features);
 
-	err = client_map(c, CLIENT_IOVA, c->mem, CLIENT_MEM, VHOST_ACCESS_RW);
-	if (!err)
-		err = client_features(c, features);
 	for (i = 0; i <= CTRLQ && !err; i++) {
 		nq_free(&q[i]);
 		err = nq_setup(&q[i], c, i, CLIENT_IOVA);
 	}
 	err = err ?: client_set_status(c, S_OK);
 	return err ?: wire_ready(DEV);
+}
+
+/* The same over one address space. */
+static inline int start(struct client *c, struct nq *q, uint64_t features)
+{
+	return client_map(c, CLIENT_IOVA, c->mem, CLIENT_MEM, VHOST_ACCESS_RW) ?:
+	       start_mapped(c, q, features);
 }
 
 /* A receive buffer of @len bytes at data page @page, filled with 0xa5. */

@@ -140,11 +140,7 @@ TEST_F_TIMEOUT(net, rings_in_their_own_address_space, LONG)
 	/* Control: everything. */
 	ASSERT_EQ(0, nc_map(&self->c, 2, CLIENT_IOVA, self->c.mem, CLIENT_MEM,
 			    VHOST_ACCESS_RW));
-	ASSERT_EQ(0, client_features(&self->c, PLAIN));
-	for (i = 0; i <= CTRLQ; i++)
-		ASSERT_EQ(0, nq_setup(&self->q[i], &self->c, i, CLIENT_IOVA));
-	ASSERT_EQ(0, client_set_status(&self->c, S_OK));
-	ASSERT_EQ(0, wire_ready(DEV));
+	ASSERT_EQ(0, start_mapped(&self->c, self->q, PLAIN));
 	ASSERT_FALSE(client_status(&self->c) & VIRTIO_CONFIG_S_NEEDS_RESET);
 	rx_put(&self->q[RXQ], 0, 0, 2000);
 	nq_kick(&self->q[RXQ]);
@@ -188,11 +184,7 @@ TEST_F_TIMEOUT(net, rings_unmapped_while_running, LONG)
 			    VHOST_ACCESS_RW));
 	ASSERT_EQ(0, nc_map(&self->c, 1, CLIENT_IOVA, self->c.mem, NQ_DATA,
 			    VHOST_ACCESS_RW));
-	ASSERT_EQ(0, client_features(&self->c, PLAIN));
-	for (i = 0; i <= CTRLQ; i++)
-		ASSERT_EQ(0, nq_setup(&self->q[i], &self->c, i, CLIENT_IOVA));
-	ASSERT_EQ(0, client_set_status(&self->c, S_OK));
-	ASSERT_EQ(0, wire_ready(DEV));
+	ASSERT_EQ(0, start_mapped(&self->c, self->q, PLAIN));
 	for (i = 0; i < 8; i++)
 		rx_put(&self->q[RXQ], i, i, 2000);
 	nq_kick(&self->q[RXQ]);
@@ -418,19 +410,6 @@ TEST_F_TIMEOUT(net, needs_reset, LONG)
 	ASSERT_EQ(0, wire_send(self->wire, mac, 0, 60));
 	EXPECT_EQ(1, nq_wait(&self->q[RXQ], 5000));
 	close(fd);
-}
-
-static long pinned_kb(void)
-{
-	char line[256];
-	long kb = -1;
-	FILE *f = fopen("/proc/self/status", "r");
-
-	while (f && fgets(line, sizeof(line), f))
-		sscanf(line, "VmPin: %ld kB", &kb);
-	if (f)
-		fclose(f);
-	return kb;
 }
 
 /* E01: pins are the owner's, and end with the last holder of the node. */

@@ -17,18 +17,6 @@
 
 #define MOST	400	/* a call with more failing places than this is a loop */
 
-static int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), r = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		r = -errno;
-	close(fd);
-	return r;
-}
-
 /* nth_set - let the @n-th place of thread @tid fail; 0 disarms */
 static int nth_set(pid_t tid, unsigned int n)
 {

@@ -29,6 +29,19 @@ struct stage {
 	uint64_t begun;
 };
 
+/* put - write @text to @path; 0 or -errno */
+static inline int put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
 /* stage_none - what a fixture sets before it may skip */
 static inline void stage_none(struct stage *s)
 {

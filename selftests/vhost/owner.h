@@ -32,18 +32,6 @@ FIXTURE_TEARDOWN(owner)
 	EXPECT_EQ(0, stage_close(&self->s)) TH_LOG("%s", vh_why());
 }
 
-static inline int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), r = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		r = -errno;
-	close(fd);
-	return r;
-}
-
 /* The line of @path that starts with @key, as a number; -1 without it. */
 static inline long get(const char *path, const char *key)
 {
