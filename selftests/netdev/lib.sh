@@ -116,6 +116,16 @@ b() { ip netns exec "$NS1" "$@"; }
 
 ping_test() { a ping -q -c 5 -i 0.1 -W 2 "$@" "$IP1" | grep -q ' 5 received'; }
 
+# Behind a change of the link: a driver, a bridge's port and a qdisc take it up one after the other.
+ping_soon()
+{
+	for _ in $(seq 20); do
+		ping_test && return 0
+		sleep 0.5
+	done
+	return 1
+}
+
 # iperf JSON field of the receiver's sum.
 tcp_test()
 {

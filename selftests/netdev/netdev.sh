@@ -109,7 +109,7 @@ test_channels()
 	[ "$(ethtool -S t1 | awk '/ tx1_packets/ { print $2 }')" -gt 0 ]
 	report "the second pair receives" $?
 	a ethtool -L v0 combined 1 && b ethtool -L v0 combined 1
-	ping_test; report "one pair again" $?
+	ping_soon; report "one pair again" $?
 }
 
 # What leaves one interface arrives at the other, or was dropped and counted.
@@ -178,8 +178,7 @@ test_netns()
 	[ -e /sys/class/net/t0 ]; report "back when the namespace ends" $?
 	ip link set t0 master "$BR"
 	ip link set t0 up
-	sleep 1
-	ping_test; report "ping after the moves" $?
+	ping_soon; report "ping after the moves" $?
 }
 
 test_down()
@@ -187,13 +186,11 @@ test_down()
 	ip link set t0 down
 	! ping_test; report "interface down" $?
 	ip link set t0 up
-	sleep 1
-	ping_test; report "interface up" $?
+	ping_soon; report "interface up" $?
 	b ip link set v0 down
 	sleep 0.2
 	b ip link set v0 up
-	sleep 1
-	ping_test; report "guest down and up" $?
+	ping_soon; report "guest down and up" $?
 }
 
 [ $# -gt 0 ] || set -- link traffic offloads mtu channels stop conservation xdp netns down
