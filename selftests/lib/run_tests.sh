@@ -58,6 +58,19 @@ count()
 	grep -cE "$2" "$1"
 }
 
+# emulator_lost FOLDER:PROGRAM: it failed, and the emulator that this runs on had lost a guest of its
+# (Documentation/lab.rst). Said in OUT/lost; no program gets a third try.
+emulator_lost()
+{
+	local guests
+
+	[ "${LAB_ACCEL:-}" = tcg ] && ! grep -qsx "$1" "$OUT/lost" || return 1
+	guests=$("$TESTS_DIR/../tools/lab/inner" lost | paste -sd,)
+	[ -n "$guests" ] || return 1
+	echo "$1" >>"$OUT/lost"
+	echo "again $1: the emulator lost its guest $guests"
+}
+
 # test_run FOLDER:PROGRAM: 0 unless it failed.
 test_run()
 {
@@ -69,6 +82,7 @@ test_run()
 	start=$SECONDS
 	log_mark "$name"
 	: >"$tap"
+	[ -z "${TRIVIO_LAB:-}" ] || rm -rf /run/inner/*/
 	(cd "$TESTS_DIR/$dir" && exec timeout -k 10 "$limit" "./$prog") >"$tap" 2>"$tap.err" </dev/null ||
 		rc=$?
 	[ -s "$tap.err" ] && sed 's/^/# /' "$tap.err" >>"$tap"
@@ -91,6 +105,10 @@ test_run()
 	printf '%-4s %-40s %3d ok %3d not ok %3d skip  %4d s\n' "$word" "$name" \
 		"$(grep -E '^ *ok' "$tap" | grep -cvE '# *SKIP')" "$(count "$tap" '^ *not ok')" \
 		"$(count "$tap" '^ *ok.*# *SKIP')" $((SECONDS - start))
+	if [ $word = FAIL ] && emulator_lost "$name"; then
+		test_run "$name"
+		return
+	fi
 	if [ $word = FAIL ]; then
 		grep -vE '^#  *(RUN|OK) ' "$tap" | tail -n 25 | sed 's/^/     | /'
 	fi

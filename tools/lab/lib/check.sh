@@ -130,6 +130,7 @@ check_group()
 		lab_boot "$dir" run "$(check_left)" \
 			/trivio/selftests/lib/run_tests.sh -o /lab/tap -s "$scale" "${left[@]}" || rc=$?
 		cp -f "$dir"/tap/* "$out/" 2>/dev/null
+		[ ! -s "$dir/tap/lost" ] || sed "s/^/$label /" "$dir/tap/lost" >>"$RESULTS/emulator"
 		mapfile -t left < <(for t in "${left[@]}"; do
 			[ -e "$out/${t/:/.}.rc" ] || echo "$t"
 		done)
