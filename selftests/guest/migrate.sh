@@ -49,11 +49,17 @@ streams_start()
 	(socat -u TCP-LISTEN:5002,bind=$HOST,reuseaddr - | sha256sum >$RUN/up.got) >/dev/null 2>&1 &
 	ping -i 0.2 -W 1 $GUEST >$RUN/ping 2>&1 &
 	echo $! >$RUN/ping.pid
-	sleep 1
+	until_true 30 listening 5001 && until_true 30 listening 5002 || { echo "nobody listens"; return 1; }
 	inner_exec "$1" "mkdir /tmp/s; cd /tmp/s
 		(sleep 1000 | nc $HOST 5001 | tee down | sha256sum >down.got) >/dev/null 2>&1 &
 		(while [ ! -e stop ]; do head -c 16384 /dev/urandom; sleep 0.03; done | tee up |
-			nc $HOST 5002) >/dev/null 2>&1 &"
+			nc $HOST 5002) >/dev/null 2>&1 &" || return 1
+	until_true 60 inner_exec "$1" 'test -s /tmp/s/down && test -s /tmp/s/up'
+}
+
+listening()
+{
+	[ -n "$(ss -Hltn "sport = :$1")" ]
 }
 
 down_ended()
@@ -64,10 +70,10 @@ down_ended()
 streams_stop()
 {
 	touch $RUN/stop
+	kill -INT "$(cat $RUN/ping.pid)"
 	inner_exec "$1" 'touch /tmp/s/stop' || return 1
 	until_true 120 down_ended "$1" || { echo "the stream to the guest does not end"; return 1; }
 	until_true 60 test -s $RUN/up.got || { echo "the stream from the guest does not end"; return 1; }
-	kill -INT "$(cat $RUN/ping.pid)"
 }
 
 # As sent, as received, and as it still lies in the guest's memory.
@@ -234,7 +240,7 @@ road()
 	nic_up a $GUEST/24
 	check "$name: ping both ways" ping_addr a $HOST $GUEST
 	check "$name: where KVM keeps the guest's clock" clock_page a
-	check "$name: streams start" streams_start a
+	check "$name: streams start" streams_start a || return
 	hop a b "$opts" "$name, there" || return
 	if [ -n "${GUEST_ALL:-}" ]; then
 		hop b a "$opts" "$name, and back" || return

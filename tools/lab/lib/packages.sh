@@ -59,5 +59,6 @@ apt_install()
 {
 	compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null || apt_update_once
 	logged "apt-get install" "$CACHE/apt.log" as_root env DEBIAN_FRONTEND=noninteractive \
-		apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install "$@"
+		apt-get -qq -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=600 \
+		--no-install-recommends install "$@"
 }
