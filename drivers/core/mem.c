@@ -62,6 +62,7 @@ void trivio_mem_init(struct trivio_mem *mem, enum trivio_mem_kind kind,
 	mem->priv = priv;
 	mem->max = max;
 	mem->gen = trivio_mem_gen();
+	mem->slots = NULL;
 	RCU_INIT_POINTER(mem->table, NULL);
 	mutex_init(&mem->lock);
 	/*

@@ -7,6 +7,7 @@
 #include <linux/uaccess.h>
 
 #include <trivio/queue.h>
+#include <trivio/slot.h>
 
 int trivio_queue_map(struct trivio_queue *q);
 void trivio_queue_unmap(struct trivio_queue *q);
@@ -86,6 +87,12 @@ static __always_inline int translate(struct trivio_queue *q, u64 gen, u64 addr,
 	if (hit_covers(&q->hit, gen, addr, len, perm) && max > 0) {
 		hit_seg(&q->hit, &d, seg);
 		return 1;
+	}
+	if (q->mem->slots && likely(max > 0)) {
+		seg->k.iov_base = trivio_slot_seg(q->mem->slots, addr, len, perm);
+		seg->k.iov_len = len;
+		if (likely(seg->k.iov_base))
+			return 1;
 	}
 	return trivio_queue_translate_slow(q, addr, len, perm, seg, max, bad);
 }

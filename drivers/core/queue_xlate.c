@@ -76,7 +76,7 @@ static int translate_lookup(struct trivio_queue *q, u64 addr, u32 len, u32 perm,
 		 * A copy goes with its chain. Another thread may have made it
 		 * since @any was looked at, which answers for the pins only.
 		 */
-		if (!n && likely(!any && !copy)) {
+		if (!n && likely(!any && !copy && !q->mem->slots)) {
 			q->hit.range = r;
 			q->hit.gen = gen;
 		}

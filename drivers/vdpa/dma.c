@@ -2,12 +2,7 @@
 /*
  * The device's own DMA mapping, for kernel drivers (virtio_vdpa).
  *
- * Every mapping is a slot, and the DMA address names it:
- *
- *	63    62 ....... 44   43 ....... 24   23 ......... 0
- *	0     generation      slot            offset
- *
- * A look-up is two loads and a compare: no tree, no lock. The generation of a
+ * Every mapping is a slot (trivio/slot.h), and the DMA address names it. The generation of a
  * slot changes when it is unmapped, so an address that is used too late, even
  * after its slot was given to somebody else, is found out, as are an address
  * that was never mapped, one beyond the end of its mapping, and one used in the
@@ -25,109 +20,61 @@
 #include <linux/spinlock.h>
 
 #include <trivio/fault.h>
+#include <trivio/slot.h>
 
 #include "vdpa.h"
 
-#define SLOT_SHIFT	24
-#define SLOT_BITS	20
-#define GEN_SHIFT	(SLOT_SHIFT + SLOT_BITS)
 #define GEN_BITS	19
 #define GEN_MASK	((1U << GEN_BITS) - 1)
-#define OFFSET_MASK	((1ULL << SLOT_SHIFT) - 1)
 
 /* Offsets start behind a page that is never valid, to catch underruns. */
 #define SLOT_GUARD	PAGE_SIZE
 /* What remains of a slot after the guard and an offset in the page. */
-#define SLOT_MAX	((1UL << SLOT_SHIFT) - 2 * SLOT_GUARD)
-
-#define CHUNK_SHIFT	7
-#define CHUNK_SLOTS	(1U << CHUNK_SHIFT)
-#define CHUNKS_MAX	(1U << (SLOT_BITS - CHUNK_SHIFT))
+#define SLOT_MAX	((1UL << TRIVIO_SLOT_SHIFT) - 2 * SLOT_GUARD)
 
 #define SLOT_NONE	U32_MAX
 
 /**
- * struct dma_slot - one mapping
- * @base: kernel address of offset @first
- * @first: first valid offset
- * @last: last valid offset
- * @gen: generation; changes at unmap
- * @perm: TRIVIO_RO, TRIVIO_WO, TRIVIO_RW; 0 if not mapped
- * @next: free list
- *
- * Written under &trivio_vdpa_dma.lock, read without: a reader takes @perm and
- * @gen first, the rest, and @gen again. Between two lives of a slot @gen
- * changes, so what it read is of one life.
- */
-struct dma_slot {
-	unsigned long base;
-	u32 first;
-	u32 last;
-	u32 gen;
-	u32 perm;
-	u32 next;
-};
-
-/**
  * struct trivio_vdpa_dma - mappings of one device
  * @mem: what the core looks addresses up in
- * @lock: protects @free, @nchunks, @mapped and every change of a slot; taken in
- *	any context
- * @free: first free slot
- * @nchunks: entries in @chunk
- * @mapped: slots in use
- * @chunk: slots, in pieces that never move
+ * @slots: the mappings
  */
 struct trivio_vdpa_dma {
 	struct trivio_mem mem;
-	spinlock_t lock;
-	u32 free;
-	u32 nchunks;
-	u32 mapped;
-	struct dma_slot *chunk[CHUNKS_MAX];
+	struct trivio_slots slots;
 };
 
-static struct trivio_vdpa_dma *to_dma(struct device *dev)
+static struct trivio_slots *to_slots(struct device *dev)
 {
-	return to_trivio(dev_to_vdpa(dev))->dma;
-}
-
-static struct dma_slot *dma_slot(struct trivio_vdpa_dma *dma, u64 addr)
-{
-	u32 i = addr >> SLOT_SHIFT & ((1U << SLOT_BITS) - 1);
-	struct dma_slot *chunk;
-
-	/* Pairs with the release in dma_grow(). */
-	chunk = smp_load_acquire(&dma->chunk[i >> CHUNK_SHIFT]);
-	return chunk ? &chunk[i & (CHUNK_SLOTS - 1)] : NULL;
+	return &to_trivio(dev_to_vdpa(dev))->dma->slots;
 }
 
 static u64 slot_addr(u32 i, u32 gen, u32 off)
 {
-	return (u64)gen << GEN_SHIFT | (u64)i << SLOT_SHIFT | off;
+	return (u64)gen << TRIVIO_SLOT_GEN_SHIFT | (u64)i << TRIVIO_SLOT_SHIFT | off;
 }
 
 /* One more chunk of slots, all free. */
-static bool dma_grow(struct trivio_vdpa_dma *dma)
+static bool slots_grow(struct trivio_slots *slots)
 {
-	struct dma_slot *chunk;
+	struct trivio_slot *chunk;
 	u32 i, first;
 
-	lockdep_assert_held(&dma->lock);
-	if (dma->nchunks == CHUNKS_MAX)
+	lockdep_assert_held(&slots->lock);
+	if (slots->nchunks == TRIVIO_SLOT_CHUNKS)
 		return false;
-	chunk = kcalloc(CHUNK_SLOTS, sizeof(*chunk), GFP_ATOMIC | __GFP_NOWARN);
+	chunk = kcalloc(TRIVIO_SLOT_CHUNK, sizeof(*chunk), GFP_ATOMIC | __GFP_NOWARN);
 	if (!chunk)
 		return false;
-	first = dma->nchunks << CHUNK_SHIFT;
-	for (i = 0; i < CHUNK_SLOTS; i++) {
+	first = slots->nchunks << TRIVIO_SLOT_CHUNK_SHIFT;
+	for (i = 0; i < TRIVIO_SLOT_CHUNK; i++) {
 		chunk[i].gen = 1;
-		chunk[i].next = i + 1 < CHUNK_SLOTS ? first + i + 1 : dma->free;
+		chunk[i].next = i + 1 < TRIVIO_SLOT_CHUNK ? first + i + 1 : slots->free;
 	}
-	dma->free = first;
-	/* A reader that finds the chunk finds it initialised. */
-	smp_store_release(&dma->chunk[dma->nchunks], chunk);
-	dma->nchunks++;
+	slots->free = first;
+	/* A reader that finds the chunk finds it initialised: trivio_slot_of(). */
+	smp_store_release(&slots->chunk[slots->nchunks], chunk);
+	slots->nchunks++;
 	return true;
 }
 
@@ -145,59 +92,57 @@ static u32 dir_perm(enum dma_data_direction dir)
 	}
 }
 
-static dma_addr_t slot_map(struct trivio_vdpa_dma *dma, void *kaddr,
+static dma_addr_t slot_map(struct trivio_slots *slots, void *kaddr,
 			   size_t size, u32 perm)
 {
 	dma_addr_t addr = DMA_MAPPING_ERROR;
-	struct dma_slot *slot;
+	struct trivio_slot *slot;
 	unsigned long flags;
 	u32 i;
 
 	if (!size || size > SLOT_MAX || !perm)
 		return DMA_MAPPING_ERROR;
-	spin_lock_irqsave(&dma->lock, flags);
-	if (dma->free == SLOT_NONE && !dma_grow(dma))
+	spin_lock_irqsave(&slots->lock, flags);
+	if (slots->free == SLOT_NONE && !slots_grow(slots))
 		goto out;
-	i = dma->free;
-	slot = &dma->chunk[i >> CHUNK_SHIFT][i & (CHUNK_SLOTS - 1)];
-	dma->free = slot->next;
+	i = slots->free;
+	slot = &slots->chunk[i >> TRIVIO_SLOT_CHUNK_SHIFT][i & (TRIVIO_SLOT_CHUNK - 1)];
+	slots->free = slot->next;
 	WRITE_ONCE(slot->base, (unsigned long)kaddr);
 	WRITE_ONCE(slot->first, SLOT_GUARD + offset_in_page(kaddr));
 	WRITE_ONCE(slot->last, slot->first + size - 1);
-	/* Pairs with the acquire in dma_lookup(). */
+	/* Pairs with the acquire in trivio_slot_seg(). */
 	smp_store_release(&slot->perm, perm);
-	dma->mapped++;
+	slots->mapped++;
 	addr = slot_addr(i, slot->gen, slot->first);
 out:
-	spin_unlock_irqrestore(&dma->lock, flags);
+	spin_unlock_irqrestore(&slots->lock, flags);
 	return addr;
 }
 
-static void slot_unmap(struct trivio_vdpa_dma *dma, dma_addr_t addr)
+static void slot_unmap(struct trivio_slots *slots, dma_addr_t addr)
 {
-	struct dma_slot *slot = dma_slot(dma, addr);
+	struct trivio_slot *slot = trivio_slot_of(slots, addr);
 	unsigned long flags;
 
-	spin_lock_irqsave(&dma->lock, flags);
+	spin_lock_irqsave(&slots->lock, flags);
 	/* A driver that unmaps twice must not put a slot on the list twice. */
-	if (slot && slot->perm && addr >> GEN_SHIFT == slot->gen) {
+	if (slot && slot->perm && addr >> TRIVIO_SLOT_GEN_SHIFT == slot->gen) {
 		WRITE_ONCE(slot->perm, 0);
 		/* The lock orders this before the slot's next life. */
 		WRITE_ONCE(slot->gen, ((slot->gen + 1) & GEN_MASK) ?: 1);
-		slot->next = dma->free;
-		dma->free = addr >> SLOT_SHIFT & ((1U << SLOT_BITS) - 1);
-		dma->mapped--;
-		/* A queue's cache of this range is stale from here on. */
-		WRITE_ONCE(dma->mem.gen, (dma->mem.gen + 1) ?: 1);
+		slot->next = slots->free;
+		slots->free = addr >> TRIVIO_SLOT_SHIFT & TRIVIO_SLOT_INDEX;
+		slots->mapped--;
 	}
-	spin_unlock_irqrestore(&dma->lock, flags);
+	spin_unlock_irqrestore(&slots->lock, flags);
 }
 
 static int dma_lookup(struct trivio_mem *mem, u64 addr,
 		      struct trivio_range *range)
 {
-	struct dma_slot *slot = dma_slot(mem->priv, addr);
-	u64 start = addr & ~OFFSET_MASK;
+	struct trivio_slot *slot = trivio_slot_of(mem->slots, addr);
+	u64 start = addr & ~TRIVIO_SLOT_OFFSET;
 	u32 gen, perm, first, last;
 
 	if (!slot)
@@ -205,15 +150,15 @@ static int dma_lookup(struct trivio_mem *mem, u64 addr,
 	/* Pairs with the release in slot_map(). */
 	perm = smp_load_acquire(&slot->perm);
 	gen = READ_ONCE(slot->gen);
-	if (!perm || addr >> GEN_SHIFT != gen)
+	if (!perm || addr >> TRIVIO_SLOT_GEN_SHIFT != gen)
 		return -ENOENT;
 	first = READ_ONCE(slot->first);
 	last = READ_ONCE(slot->last);
 	range->base = READ_ONCE(slot->base);
 	/* Read before looking at gen again; pairs with the lock of writers. */
 	smp_rmb();
-	if (gen != READ_ONCE(slot->gen) || (addr & OFFSET_MASK) < first ||
-	    (addr & OFFSET_MASK) > last)
+	if (gen != READ_ONCE(slot->gen) || (addr & TRIVIO_SLOT_OFFSET) < first ||
+	    (addr & TRIVIO_SLOT_OFFSET) > last)
 		return -ENOENT;
 	range->first = start + first;
 	range->last = start + last;
@@ -256,7 +201,7 @@ static void *dma_op_alloc(struct device *dev, size_t size, dma_addr_t *handle,
 	kaddr = alloc_pages_exact(size, gfp | __GFP_ZERO);
 	if (!kaddr)
 		return NULL;
-	*handle = slot_map(to_dma(dev), kaddr, size, TRIVIO_RW);
+	*handle = slot_map(to_slots(dev), kaddr, size, TRIVIO_RW);
 	if (*handle == DMA_MAPPING_ERROR) {
 		free_pages_exact(kaddr, size);
 		return NULL;
@@ -267,7 +212,7 @@ static void *dma_op_alloc(struct device *dev, size_t size, dma_addr_t *handle,
 static void dma_op_free(struct device *dev, size_t size, void *vaddr,
 			dma_addr_t handle, unsigned long attrs)
 {
-	slot_unmap(to_dma(dev), handle);
+	slot_unmap(to_slots(dev), handle);
 	free_pages_exact(vaddr, size);
 }
 
@@ -279,7 +224,7 @@ static struct page *dma_op_alloc_pages(struct device *dev, size_t size,
 
 	if (!page)
 		return NULL;
-	*handle = slot_map(to_dma(dev), page_address(page), size,
+	*handle = slot_map(to_slots(dev), page_address(page), size,
 			   dir_perm(dir));
 	if (*handle == DMA_MAPPING_ERROR) {
 		__free_pages(page, get_order(size));
@@ -292,7 +237,7 @@ static void dma_op_free_pages(struct device *dev, size_t size,
 			      struct page *page, dma_addr_t handle,
 			      enum dma_data_direction dir)
 {
-	slot_unmap(to_dma(dev), handle);
+	slot_unmap(to_slots(dev), handle);
 	__free_pages(page, get_order(size));
 }
 
@@ -311,7 +256,7 @@ static dma_addr_t dma_op_map_page(struct device *dev, struct page *page,
 {
 	if (map_fails(dev))
 		return DMA_MAPPING_ERROR;
-	return slot_map(to_dma(dev), page_address(page) + offset, size,
+	return slot_map(to_slots(dev), page_address(page) + offset, size,
 			dir_perm(dir));
 }
 
@@ -319,7 +264,7 @@ static void dma_op_unmap_page(struct device *dev, dma_addr_t handle,
 			      size_t size, enum dma_data_direction dir,
 			      unsigned long attrs)
 {
-	slot_unmap(to_dma(dev), handle);
+	slot_unmap(to_slots(dev), handle);
 }
 
 static void dma_op_unmap_sg(struct device *dev, struct scatterlist *sgl,
@@ -330,7 +275,7 @@ static void dma_op_unmap_sg(struct device *dev, struct scatterlist *sgl,
 	int i;
 
 	for_each_sg(sgl, sg, nents, i)
-		slot_unmap(to_dma(dev), sg_dma_address(sg));
+		slot_unmap(to_slots(dev), sg_dma_address(sg));
 }
 
 static int dma_op_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
@@ -342,7 +287,7 @@ static int dma_op_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	if (map_fails(dev))
 		return -ENOMEM;
 	for_each_sg(sgl, sg, nents, i) {
-		sg_dma_address(sg) = slot_map(to_dma(dev), sg_virt(sg),
+		sg_dma_address(sg) = slot_map(to_slots(dev), sg_virt(sg),
 					      sg->length, dir_perm(dir));
 		if (sg_dma_address(sg) == DMA_MAPPING_ERROR) {
 			dma_op_unmap_sg(dev, sgl, i, dir, attrs);
@@ -399,9 +344,10 @@ int trivio_vdpa_dma_init(struct trivio_vdpa *v)
 	dma = kvzalloc(sizeof(*dma), GFP_KERNEL);
 	if (!dma)
 		return -ENOMEM;
-	spin_lock_init(&dma->lock);
-	dma->free = SLOT_NONE;
-	trivio_mem_init(&dma->mem, TRIVIO_MEM_KERNEL, &dma_mem_ops, dma, 1);
+	spin_lock_init(&dma->slots.lock);
+	dma->slots.free = SLOT_NONE;
+	trivio_mem_init(&dma->mem, TRIVIO_MEM_KERNEL, &dma_mem_ops, NULL, 1);
+	dma->mem.slots = &dma->slots;
 	v->dma = dma;
 	v->dma_mask = DMA_BIT_MASK(64);
 	dev->dma_mask = &v->dma_mask;
@@ -422,12 +368,12 @@ void trivio_vdpa_dma_exit(struct trivio_vdpa *v)
 
 	if (!dma)
 		return;
-	if (dma->mapped)
+	if (dma->slots.mapped)
 		dev_warn(&v->vdev.dev, "driver left %u DMA mappings behind\n",
-			 dma->mapped);
+			 dma->slots.mapped);
 	trivio_mem_exit(&dma->mem);
-	for (i = 0; i < dma->nchunks; i++)
-		kfree(dma->chunk[i]);
+	for (i = 0; i < dma->slots.nchunks; i++)
+		kfree(dma->slots.chunk[i]);
 	kvfree(dma);
 	v->dma = NULL;
 }

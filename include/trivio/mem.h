@@ -20,6 +20,7 @@ struct page;
 struct trivio_chain;
 struct trivio_mem;
 struct trivio_queue;
+struct trivio_slots;
 
 /* Access bits; the values of VHOST_ACCESS_RO, _WO and _RW. */
 #define TRIVIO_RO	0x1	/* the device may read */
@@ -159,6 +160,8 @@ struct trivio_mem_ops {
  * @queues: queues whose buffers lie in it (&trivio_queue.mem_node)
  * @rings: queues whose ring lies in it (&trivio_queue.ring_node)
  * @gen: generation of what &trivio_mem_ops.lookup finds, never 0
+ * @slots: look a whole buffer up here first, or NULL; nothing that @ops finds
+ *	is cached then
  * @max: most ranges allowed
  */
 struct trivio_mem {
@@ -170,6 +173,7 @@ struct trivio_mem {
 	struct list_head queues;
 	struct list_head rings;
 	u64 gen;
+	const struct trivio_slots *slots;
 	u32 max;
 };
 
