@@ -120,7 +120,7 @@ ping_test() { a ping -q -c 5 -i 0.1 -W 2 "$@" "$IP1" | grep -q ' 5 received'; }
 ping_soon()
 {
 	for _ in $(seq 20); do
-		ping_test && return 0
+		ping_test -W 1 && return 0
 		sleep 0.5
 	done
 	return 1

@@ -11,7 +11,7 @@ for f in "$LAB_DIR"/lib/*.sh; do
 	. "$f"
 done
 
-CHECKS=(checkpatch sparse_w1 kernel_doc coccinelle shellcheck python no_bug L24_no_bitfields
+CHECKS=(sparse_w1 checkpatch coccinelle kernel_doc shellcheck python no_bug L24_no_bitfields
 	K06_nospec file_size)
 MAX_LINES=${MAX_LINES:-950}	# the aim is 700; nothing may outgrow this
 
@@ -184,9 +184,29 @@ check_file_size()
 	return $bad
 }
 
+# check_run CHECK [OUT]: says how it went, and how long it took; its result also goes to OUT.
+check_run()
+{
+	local c=$1 out=${2:-} rc=0 start=$SECONDS text
+
+	text=$("check_$c" 2>&1) || rc=1
+	# One piece, as another check may speak at the same time.
+	echo "$(printf '%-4s static:%-36s %s s' "$([ $rc = 0 ] && echo pass || echo FAIL)" "$c" $((SECONDS - start))
+		[ $rc = 0 ] || { echo; head -n 40 <<<"$text" | sed 's/^/     | /'; })"
+	if [ -n "$out" ]; then
+		{
+			echo "1..1"
+			[ -z "$text" ] || echo "# ${text//$'\n'/$'\n'# }"
+			[ $rc = 0 ] && echo "ok 1 $c" || echo "not ok 1 $c"
+		} >"$out/$c.tap"
+		echo "$rc $((SECONDS - start)) 0" >"$out/$c.rc"
+	fi
+	return $rc
+}
+
 main()
 {
-	local out='' c rc failed=0 start text
+	local out='' c running=0 failed=0
 
 	[ -n "$(files 'drivers/*.c')" ] || die "no source files found in $TOP_DIR"
 
@@ -200,18 +220,18 @@ main()
 	need_packages "static checks" "${PACKAGES_STATIC[@]}"
 	stock_kernel_prepare
 	source_prepare
+	# As many at a time as there are processors: each keeps one busy.
 	for c in "${CHECKS[@]}"; do
-		start=$SECONDS rc=0
-		text=$("check_$c" 2>&1) || rc=1
-		printf '%-4s static:%-36s %s s\n' "$([ $rc = 0 ] && echo pass || echo FAIL)" "$c" $((SECONDS - start))
-		[ $rc = 0 ] || { head -n 40 <<<"$text" | sed 's/^/     | /'; failed=1; }
-		[ -n "$out" ] || continue
-		{
-			echo "1..1"
-			[ -z "$text" ] || echo "# ${text//$'\n'/$'\n'# }"
-			[ $rc = 0 ] && echo "ok 1 $c" || echo "not ok 1 $c"
-		} >"$out/$c.tap"
-		echo "$rc $((SECONDS - start)) 0" >"$out/$c.rc"
+		if [ $running -ge "$(nproc)" ]; then
+			wait -n || failed=1
+			running=$((running - 1))
+		fi
+		check_run "$c" "$out" &
+		running=$((running + 1))
+	done
+	while [ $running -gt 0 ]; do
+		wait -n || failed=1
+		running=$((running - 1))
 	done
 	return $failed
 }
