@@ -23,6 +23,8 @@ skip_all()
 
 # shellcheck source=tools/lab/inner
 . "$TOP/tools/lab/inner"
+# shellcheck source=selftests/lib/wait.sh
+. "$TOP/selftests/lib/wait.sh"
 
 result()
 {
@@ -148,7 +150,7 @@ tcp_json()
 	shift 2
 
 	iperf3 -s -1 -D -B "$host" --pidfile "/run/iperf-$g" >/dev/null 2>&1
-	sleep 1
+	listens 5201 || return 1
 	inner_exec "$g" "iperf3 -c $host -J $*"
 }
 

@@ -49,17 +49,12 @@ streams_start()
 	(socat -u TCP-LISTEN:5002,bind=$HOST,reuseaddr - | sha256sum >$RUN/up.got) >/dev/null 2>&1 &
 	ping -i 0.2 -W 1 $GUEST >$RUN/ping 2>&1 &
 	echo $! >$RUN/ping.pid
-	until_true 30 listening 5001 && until_true 30 listening 5002 || { echo "nobody listens"; return 1; }
+	listens 5001 && listens 5002 || return 1
 	inner_exec "$1" "mkdir /tmp/s; cd /tmp/s
 		(sleep 1000 | nc $HOST 5001 | tee down | sha256sum >down.got) >/dev/null 2>&1 &
 		(while [ ! -e stop ]; do head -c 16384 /dev/urandom; sleep 0.03; done | tee up |
 			nc $HOST 5002) >/dev/null 2>&1 &" || return 1
 	until_true 60 inner_exec "$1" 'test -s /tmp/s/down && test -s /tmp/s/up'
-}
-
-listening()
-{
-	[ -n "$(ss -Hltn "sport = :$1")" ]
 }
 
 down_ended()

@@ -83,7 +83,7 @@ tcp_once()
 
 	host=$(inner_addr "$g" host)
 	iperf3 -s -1 -D -B "$host" --pidfile "/run/iperf-$g" >/dev/null 2>&1
-	sleep 1
+	listens 5201 || return 1
 	rate=$(inner_exec "$g" "timeout $((20 * LAB_SLOW)) iperf3 -c $host -t 2 -J $*" |
 		jq '.end.sum_received.bits_per_second // 0 | floor')
 	echo "$rate bit/s"

@@ -155,7 +155,7 @@ moving()
 msix_moves()
 {
 	iperf3 -s -1 -D -B $HOST --pidfile /run/iperf-g >/dev/null 2>&1
-	sleep 1
+	listens 5201 || return 1
 	moving
 }
 
@@ -195,7 +195,7 @@ unplug()
 	local was
 
 	iperf3 -s -1 -D -B $HOST --pidfile /run/iperf-g >/dev/null 2>&1
-	sleep 1
+	listens 5201 || return 1
 	inner_exec g "iperf3 -c $HOST -t 60 --bidir >/dev/null 2>&1 &" || return 1
 	was=$(counter "$PID" packets)
 	sleep 2

@@ -166,7 +166,10 @@ test_knobs()
 	local before i
 
 	echo down >"$PROFILES/t0/link"; report "link down" $?
-	sleep 0.5
+	for _ in $(seq 50); do
+		[ "$(a cat /sys/class/net/v0/carrier)$(cat /sys/class/net/t0/carrier)" != 00 ] || break
+		sleep 0.1
+	done
 	[ "$(a cat /sys/class/net/v0/carrier)" = 0 ] && [ "$(cat /sys/class/net/t0/carrier)" = 0 ]
 	report "no carrier on either side" $?
 	! ping_test -W 1; report "nothing passes" $?

@@ -4,6 +4,8 @@
 # devices driven by virtio_net in two network namespaces, their interfaces on one
 # bridge. Interfaces t0 and t1 that are there already are used as they are.
 
+# shellcheck source=selftests/lib/wait.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/wait.sh"
 KSFT_PASS=0 KSFT_FAIL=1 KSFT_SKIP=4
 NS0=trivio-a NS1=trivio-b BR=trivio-br
 IP0=10.77.0.1 IP1=10.77.0.2
@@ -156,7 +158,7 @@ run()
 	echo "TAP version 13"
 	b iperf3 -s >/dev/null 2>&1 &
 	server=$!
-	sleep 0.5
+	listens 5201 b
 	for t in "$@"; do
 		"test_$t"
 	done

@@ -44,7 +44,7 @@ pings()
 
 tcp()
 {
-	in_ns iperf3 -s -1 -D && sleep 1 && timeout 120 iperf3 -c 10.84.0.2 -n 512K "$@"
+	in_ns iperf3 -s -1 -D && listens 5201 in_ns && timeout 120 iperf3 -c 10.84.0.2 -n 512K "$@"
 }
 
 # The control queue, and rings that stop and start under it.

@@ -2,6 +2,8 @@
 # shellcheck shell=bash
 # What the vDPA shell tests share: KTAP output, devices, profiles.
 
+# shellcheck source=selftests/lib/wait.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/wait.sh"
 KSFT_SKIP=4
 PROFILES=/sys/kernel/config/trivio
 VDPA_BUS=/sys/bus/vdpa

@@ -31,7 +31,7 @@ traffic()
 
 	in_ns iperf3 -s -1 >/dev/null 2>&1 &
 	server=$!
-	sleep 1
+	listens 5201 in_ns
 	ping -c 3 -i 0.2 -w 20 10.80.0.2 &&
 		iperf3 -c 10.80.0.2 -n 4M >/dev/null && wait "$server"
 	rc=$?

@@ -178,7 +178,7 @@ comes_and_goes()
 	local load rc
 
 	n 2 iperf3 -s -1 -p 5300 >/dev/null 2>&1 &
-	sleep 0.5
+	listens 5300 n 2
 	n 3 iperf3 -c 10.79.0.12 -p 5300 -t 20 >/dev/null 2>&1 &
 	load=$!
 	sleep 1
@@ -254,7 +254,7 @@ check "three devices at one switch" eval 'guest 0 port=switch:one && guest 1 por
 check "they have no interface on the host" fails ls -d /sys/class/net/sw0 /sys/class/net/sw1
 n 1 iperf3 -s >/dev/null 2>&1 &
 SERVER=$!
-n 0 iperf3 -s -D && sleep 0.5
+n 0 iperf3 -s -D && listens 5201 n 0 && listens 5201 n 1
 check "ping" eval 'pings 0 1 && pings 1 2 && pings 2 0'
 check "TCP, segments whole, one copy" one_copy
 check "bytes arrive as they were sent" whole
@@ -263,7 +263,7 @@ check "frames for a known address go there alone" learned
 check "frames for an unknown one go to all" flooded
 check "an address can't be taken from its device" spoofed
 check "a driver without offloads" guest 3 port=switch:one features=0x300010020
-n 3 iperf3 -s -D && sleep 0.5
+n 3 iperf3 -s -D && listens 5201 n 3
 check "gets whole TCP from one with them" soft
 check "another switch is another network" eval 'guest 4 port=switch:two && apart'
 ip netns del tsw4

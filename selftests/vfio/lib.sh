@@ -4,6 +4,8 @@
 
 KSFT_SKIP=4
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=selftests/lib/wait.sh
+. "$HERE/../lib/wait.sh"
 INNER=$HERE/../../tools/lab/inner
 MDEV_PARENT=/sys/class/mdev_bus/trivio
 MDEV_BUS=/sys/bus/mdev/devices
@@ -200,7 +202,7 @@ tcp()
 	shift
 
 	iperf3 -s -1 -D -B "$host" >/dev/null 2>&1
-	sleep 0.5
+	listens 5201 || return 1
 	rate=$(guest "iperf3 -c $host -t 1 -J $*" |
 		jq '.end.sum_received.bits_per_second // 0 | floor')
 	echo "$rate bit/s"
