@@ -268,7 +268,7 @@ EXPORT_SYMBOL_GPL(trivio_mem_replace);
 int trivio_mem_add(struct trivio_mem *mem, const struct trivio_range *range)
 {
 	struct trivio_table *old, *t;
-	u32 n = 0, skip = 0;
+	u32 n = 0, skip;
 	int err;
 
 	err = mem_check(mem, range);
@@ -292,15 +292,12 @@ int trivio_mem_add(struct trivio_mem *mem, const struct trivio_range *range)
 		}
 		skip = get_random_u32_below(n);
 		mem_drop_rings(mem, t->range[skip].first, t->range[skip].last);
-		t->range[skip] = t->range[--n];
+		n--;
+		memmove(&t->range[skip], &t->range[skip + 1],
+			(n - skip) * sizeof(t->range[0]));
 	}
-	t->range[n++] = *range;
 	t->n = n;
-	err = trivio_table_sort(t);
-	if (err) {
-		kvfree(t);
-		goto out;
-	}
+	trivio_table_insert(t, range);
 	mem_drop_rings(mem, range->first, range->last);
 	mem_publish(mem, t);
 out:

@@ -92,6 +92,23 @@ u32 trivio_table_cut(const struct trivio_table *old, u64 first, u64 last,
 }
 
 /**
+ * trivio_table_insert() - add a range to a table in order
+ * @t: table, not yet published, with room for one more
+ * @range: range that overlaps none in @t
+ */
+void trivio_table_insert(struct trivio_table *t, const struct trivio_range *range)
+{
+	u32 at = t->n;
+
+	while (at && t->range[at - 1].first > range->first) {
+		t->range[at] = t->range[at - 1];
+		at--;
+	}
+	t->range[at] = *range;
+	t->n++;
+}
+
+/**
  * trivio_table_find() - the range that holds an address
  * @t: table
  * @addr: address

@@ -12,6 +12,7 @@ int trivio_range_check(const struct trivio_range *range);
 int trivio_table_sort(struct trivio_table *t);
 u32 trivio_table_cut(const struct trivio_table *old, u64 first, u64 last,
 		     struct trivio_range *out);
+void trivio_table_insert(struct trivio_table *t, const struct trivio_range *range);
 const struct trivio_range *trivio_table_find(const struct trivio_table *t,
 					     u64 addr);
 

@@ -37,6 +37,16 @@ struct vn_dev {
 
 static struct trivio_table *table;
 
+static bool in_order(const struct trivio_table *t)
+{
+	u32 i;
+
+	for (i = 1; i < t->n; i++)
+		if (t->range[i - 1].last >= t->range[i].first)
+			return false;
+	return true;
+}
+
 /* As trivio_mem_add() and trivio_mem_del(), without rings and RCU. */
 int trivio_mem_add(struct trivio_mem *mem, const struct trivio_range *range)
 {
@@ -47,10 +57,12 @@ int trivio_mem_add(struct trivio_mem *mem, const struct trivio_range *range)
 	t = calloc(1, sizeof(*t) + (table->n + 2) * sizeof(*range));
 	t->gen = table->gen + 1;
 	t->n = trivio_table_cut(table, range->first, range->last, t->range);
-	if (t->n >= mem->max)
-		t->range[0] = t->range[--t->n];
-	t->range[t->n++] = *range;
-	CHECK(!trivio_table_sort(t));
+	if (t->n >= mem->max) {
+		t->n--;
+		memmove(&t->range[0], &t->range[1], t->n * sizeof(*range));
+	}
+	trivio_table_insert(t, range);
+	CHECK(in_order(t));
 	free(table);
 	table = t;
 	return 0;
