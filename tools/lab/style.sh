@@ -184,8 +184,8 @@ check_file_size()
 	return $bad
 }
 
-# check_run CHECK [OUT]: says how it went, and how long it took; its result also goes to OUT.
-check_run()
+# run_check CHECK [OUT]: says how it went, and how long it took; its result also goes to OUT.
+run_check()
 {
 	local c=$1 out=${2:-} rc=0 start=$SECONDS text
 
@@ -226,7 +226,7 @@ main()
 			wait -n || failed=1
 			running=$((running - 1))
 		fi
-		check_run "$c" "$out" &
+		run_check "$c" "$out" &
 		running=$((running + 1))
 	done
 	while [ $running -gt 0 ]; do
