@@ -21,7 +21,7 @@
 #include "client.h"
 
 /* Seconds for one test: a device is made each time, on a slow kernel. */
-#define LONG	120
+#define LONG	300
 
 #define DEV	"tvhost0"
 #define BUS	"/sys/bus/vdpa"

@@ -26,7 +26,7 @@
 #define PROFILE	"/sys/kernel/config/trivio/" DEV
 
 /* Seconds for one test: a device is made each time, on a slow kernel. */
-#define LONG	120
+#define LONG	300
 
 #define RXQ	0
 #define TXQ	1

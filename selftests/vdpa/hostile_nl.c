@@ -22,7 +22,7 @@
 #include "kselftest_harness.h"
 
 /* Seconds for one test: a device is made each time, on a slow kernel. */
-#define LONG	120
+#define LONG	300
 
 #define MGMT	"trivio_net"
 #define DEV	"tvnl0"
