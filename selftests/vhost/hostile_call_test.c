@@ -307,8 +307,12 @@ static bool pointer_in(const char *text, size_t n)
 		for (k = 4; k < 16; k++)
 			if (!strchr("0123456789abcdef", text[i + k]))
 				break;
-		/* All ones is a mask, or minus something. */
-		if (k < 16 || !strncmp(text + i, "ffffffffffff", 12))
+		/*
+		 * All ones is a mask, or minus something; and what tests put
+		 * into rings themselves may be told.
+		 */
+		if (k < 16 || !strncmp(text + i, "ffffffffffff", 12) ||
+		    !strncmp(text + i, "ffff888000000000", 16))
 			continue;
 		snprintf(found, sizeof(found), "%.80s",
 			 text + (i > 40 ? i - 40 : 0));
