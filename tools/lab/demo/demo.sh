@@ -16,6 +16,7 @@ HERE=$(dirname "$(readlink -f "$0")")
 TRIVIO=$HERE/../../trivio/trivio
 PINGS=${DEMO_PINGS:-20}
 SECS=${DEMO_SECS:-2}
+COUNT_SECS=${DEMO_COUNT_SECS:-1}
 TRIES=${DEMO_TRIES:-3}
 FAILED=0 RESTARTS=0 BOOT_ID=
 ROWS=() WANTED=() ROAD_ARGS=() ROAD_FDS=()
@@ -126,24 +127,16 @@ guest_lost()
 	[ -z "$is" ] || [ "$is" != "$BOOT_ID" ]
 }
 
-# iperf3 in the guest against a server on the host; prints Mbit/s.
-tcp()
-{
-	local i=$1 reverse=$2
-
-	inner_exec demo -t $((20 * LAB_SLOW)) "iperf3 -c 10.8.$i.1 -t $SECS -J $reverse" |
-		jq -r '.end.sum_received.bits_per_second // 0 | . / 1e6 | round'
-}
-
-# "demo.sh traffic I FILE": once as it is, for the rates, and once below "trivio count": its
-# programs run at each tracepoint, and trivio's roads have more of them than the others.
+# "demo.sh traffic I FILE SECONDS": TCP out of the guest and into it, Mbit/s to FILE. Once as it is, for
+# the rates, and once, shorter, below "trivio count": its programs run at each tracepoint, and
+# trivio's roads have more of them than the others.
 traffic()
 {
-	local i=$1 out in=0
+	local cmd="iperf3 -c 10.8.$1.1 -t $3 -J"
 
-	out=$(tcp "$i" "")
-	[ "${out:-0}" = 0 ] || in=$(tcp "$i" -R)
-	printf '{"out": %s, "in": %s}\n' "${out:-0}" "${in:-0}" >"$2"
+	inner_exec demo -t $((40 * LAB_SLOW)) "$cmd && $cmd -R" |
+		jq -sc 'map(.end.sum_received.bits_per_second // 0 | . / 1e6 | round) |
+			{out: (.[0] // 0), in: (.[1] // 0)}' >"$2"
 }
 
 # What trivio's own counters say was carried since the list in $1, and by what device.
@@ -177,8 +170,8 @@ row_ping()
 	local i=$1 out
 
 	# the first packets also find the neighbour
-	inner_exec demo "ping -q -c 2 -W 5 10.8.$i.1" >/dev/null
-	out=$(inner_exec demo "ping -q -c $PINGS -i 0.05 -W 5 10.8.$i.1") || row_fail "ping"
+	out=$(inner_exec demo "ping -q -c 2 -i 0.2 -W 5 10.8.$i.1 >/dev/null
+		ping -q -c $PINGS -i 0.05 -W 5 10.8.$i.1") || row_fail "ping"
 	read -r MIN AVG < <(sed -n 's|^rtt.*= \([0-9.]*\)/\([0-9.]*\)/.*|\1 \2|p' <<<"$out")
 }
 
@@ -196,7 +189,7 @@ road_try()
 	row_ping "$i"
 	echo '{"out": 0, "in": 0}' | tee /tmp/rates >/tmp/traffic
 	iperf3 -s -B "10.8.$i.1" -D --pidfile "/tmp/iperf.$i"
-	traffic "$i" /tmp/rates
+	traffic "$i" /tmp/rates "$SECS"
 	jq -e '.out > 0 and .in > 0' /tmp/rates >/dev/null || row_fail "iperf3"
 	if [ -n "$ROW_ERROR" ] && guest_lost; then
 		kill "$(tr -d '\0' <"/tmp/iperf.$i")"
@@ -204,7 +197,7 @@ road_try()
 		return
 	fi
 	"$TRIVIO" list --json >/tmp/before
-	"$TRIVIO" count --json "${pids[@]}" -I "demo$i" -- "$0" traffic "$i" /tmp/traffic >/tmp/count ||
+	"$TRIVIO" count --json "${pids[@]}" -I "demo$i" -- "$0" traffic "$i" /tmp/traffic "$COUNT_SECS" >/tmp/count ||
 		row_fail "trivio count ended with $?"
 	kill "$(tr -d '\0' <"/tmp/iperf.$i")"
 	carried=$(carried /tmp/before)
@@ -260,6 +253,6 @@ main()
 }
 
 case ${1:-} in
-traffic) traffic "$2" "$3" ;;
+traffic) traffic "$2" "$3" "$4" ;;
 *) main "$@" ;;
 esac
