@@ -23,6 +23,8 @@ skip_all()
 
 # shellcheck source=tools/lab/inner
 . "$TOP/tools/lab/inner"
+# shellcheck source=selftests/lib/wait.sh
+. "$TOP/selftests/lib/wait.sh"
 
 result()
 {
