@@ -2,16 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Run test programs one after the other and keep what they say (KTAP) and how they end.
 #
-#   run_tests.sh [-o DIR] [-s SCALE] [FOLDER[:PROGRAM] ...]
+#   run_tests.sh [-o DIR] [-s SCALE] [-b BUDGET] [FOLDER[:PROGRAM] ...]
 #
 # Without names: everything below selftests/. DIR gets NAME.tap and NAME.rc for each, SCALE
-# stretches the time limits of slow kernels. By hand on a host, as root, with the modules
+# stretches the time limits of slow kernels, none is started after BUDGET seconds. By hand on a host, as root, with the modules
 # loaded; "tools/lab/lab check" runs it in the laboratory.
 
 set -u
 TESTS_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 OUT=
 SCALE=1
+BUDGET=0
 
 # Lines that no test may leave in the kernel log; the laboratory looks for the same.
 SPLATS='WARNING: |BUG: |KASAN: |UBSAN: |general protection|Oops|unable to handle|'
@@ -71,6 +72,16 @@ emulator_lost()
 	echo "again $1: the emulator lost its guest $guests"
 }
 
+# No time for FOLDER:PROGRAM. That's no pass: it is counted, and says what to do about it.
+test_leave()
+{
+	local name=$OUT/${1%%:*}.${1#*:}
+
+	echo "1..0 # SKIP not started: the $BUDGET s for this kernel were over; lab check --only '^$1\$'" >"$name.tap"
+	echo "4 0 0" >"$name.rc"
+	printf '%-4s %-40s no time was left\n' skip "$1"
+}
+
 # test_run FOLDER:PROGRAM: 0 unless it failed.
 test_run()
 {
@@ -82,7 +93,7 @@ test_run()
 	start=$SECONDS
 	log_mark "$name"
 	: >"$tap"
-	[ -z "${TRIVIO_LAB:-}" ] || rm -rf /run/inner/*/
+	[ -z "${TRIVIO_LAB:-}" ] || rm -rf /run/inner/*/ /run/inner/.lost
 	(cd "$TESTS_DIR/$dir" && exec timeout -k 10 "$limit" "./$prog") >"$tap" 2>"$tap.err" </dev/null ||
 		rc=$?
 	[ -s "$tap.err" ] && sed 's/^/# /' "$tap.err" >>"$tap"
@@ -119,10 +130,11 @@ main()
 {
 	local failed=0 t tests=()
 
-	while getopts o:s: opt; do
+	while getopts o:s:b: opt; do
 		case $opt in
 		o) OUT=$OPTARG ;;
 		s) SCALE=$OPTARG ;;
+		b) BUDGET=$OPTARG ;;
 		*) exit 2 ;;
 		esac
 	done
@@ -137,6 +149,10 @@ main()
 	done
 	[ $# -gt 0 ] || mapfile -t tests < <(tests_all)
 	for t in "${tests[@]}"; do
+		if [ "$BUDGET" != 0 ] && [ $SECONDS -gt "$BUDGET" ]; then
+			test_leave "$t"
+			continue
+		fi
 		test_run "$t" || failed=1
 	done
 	return $failed

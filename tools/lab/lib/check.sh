@@ -4,6 +4,7 @@
 
 CHECK_LIMIT=4200	# seconds for one kernel's tests
 CHECK_LIMIT_BOTH=4800	# for everything when both kernels are tested: CI allows 90 minutes
+CHECK_LEAST=900		# --within leaves at least these for each kernel's tests
 
 # The folder's own word on a point (its settings file), e.g. where=host, append=...
 check_setting()
@@ -22,6 +23,23 @@ check_left_out()
 	case " ${list:-${1#*:}} " in
 	*" ${1#*:} "*) return 1 ;;
 	esac
+}
+
+# Those that show least for their time come last (late=...): a slow machine may not reach them.
+# The vhost road's are first, all else stands on it.
+check_rank()
+{
+	local t late rank
+
+	while read -r t; do
+		late=$(check_setting "${t%%:*}" late)
+		rank=1
+		case " $late " in
+		*" ${t#*:} "*) rank=2 ;;
+		*) [ "${t%%:*}" != vhost ] || rank=0 ;;
+		esac
+		echo "$rank $t"
+	done | sort -s -n -k 1,1 | cut -d' ' -f2
 }
 
 # check_emit FOLDER TARGET [MAKE-OPTIONS]: FOLDER:PROGRAM lines from its Makefile.
@@ -60,7 +78,7 @@ check_collect()
 			check_emit "$dir" emit_tests || check_extended "$dir" >/dev/null ||
 				warn "selftests/$dir: its Makefile names no tests (emit_tests of lib.mk)"
 			! check_only_extended "$dir" || check_extended "$dir"
-		done | grep -E -- "${OPT_ONLY:-.}")
+		done | grep -E -- "${OPT_ONLY:-.}" | check_rank)
 	[ ${#CHECK_TESTS[@]} -gt 0 ] || die "no test matches '${OPT_ONLY:-}'"
 }
 
@@ -128,7 +146,8 @@ check_group()
 		say "$label: ${#left[@]} test programs${append:+, kernel parameters $append}"
 		rc=0
 		lab_boot "$dir" run "$(check_left)" \
-			/trivio/selftests/lib/run_tests.sh -o /lab/tap -s "$scale" "${left[@]}" || rc=$?
+			/trivio/selftests/lib/run_tests.sh -o /lab/tap -s "$scale" -b "$(check_budget)" \
+			"${left[@]}" || rc=$?
 		cp -f "$dir"/tap/* "$out/" 2>/dev/null
 		[ ! -s "$dir/tap/lost" ] || sed "s/^/$label /" "$dir/tap/lost" >>"$RESULTS/emulator"
 		mapfile -t left < <(for t in "${left[@]}"; do
@@ -165,6 +184,18 @@ check_emulator()
 	! grep -qsx "$2 $3" "$RESULTS/emulator" || return 1
 	echo "$2 $3" >>"$RESULTS/emulator"
 	say "$2: $3: the emulator ran a breakpoint that was gone already: once more"
+}
+
+# Seconds in which programs may still be started (--within), 0 for no end. Each kernel gets a quarter
+# of an hour at least: where the debug kernel had to be built first, the rest may be gone.
+check_budget()
+{
+	local secs=$((OPT_WITHIN - SECONDS)) least=$((CHECK_START + CHECK_LEAST - SECONDS))
+
+	[ "$OPT_WITHIN" != 0 ] || { echo 0; return; }
+	[ $secs -ge $least ] || secs=$least
+	[ $secs -gt 0 ] || secs=1
+	echo $secs
 }
 
 # Seconds that are left for this kernel.
