@@ -4,7 +4,7 @@
 
 CHECK_LIMIT=4200	# seconds for one kernel's tests
 CHECK_LIMIT_BOTH=4800	# for everything when both kernels are tested: CI allows 90 minutes
-CHECK_LEAST=900		# --within leaves at least these for each kernel's tests
+CHECK_LEAST=${CHECK_LEAST:-900}		# --within leaves at least these for each kernel's tests
 
 # The folder's own word on a point (its settings file), e.g. where=host, append=...
 check_setting()
