@@ -5,8 +5,9 @@
 #   run_tests.sh [-o DIR] [-s SCALE] [-b BUDGET] [FOLDER[:PROGRAM] ...]
 #
 # Without names: everything below selftests/. DIR gets NAME.tap and NAME.rc for each, SCALE
-# stretches the time limits of slow kernels, none is started after BUDGET seconds. By hand on a host, as root, with the modules
-# loaded; "tools/lab/lab check" runs it in the laboratory.
+# stretches the time limits of slow kernels; none is started after BUDGET seconds, those left
+# out are skipped. By hand on a host, as root, with the modules loaded; "tools/lab/lab check"
+# runs it in the laboratory.
 
 set -u
 TESTS_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
