@@ -17,7 +17,7 @@
 #include <linux/genetlink.h>
 #include <linux/trivio.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "vhost.h"
 
 #define OK(call) do {							\

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "kselftest.h"
-#include "kselftest_harness.h"
+#include "../lib/harness.h"
 
 #include "nclient.h"
 

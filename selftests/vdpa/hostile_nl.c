@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "kselftest.h"
-#include "kselftest_harness.h"
+#include "../lib/harness.h"
 
 /* Seconds for one test: a device is made each time, on a slow kernel. */
 #define LONG	300

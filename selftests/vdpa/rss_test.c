@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "kselftest.h"
-#include "kselftest_harness.h"
+#include "../lib/harness.h"
 
 #include "../lib/toeplitz.h"
 #include "nclient.h"

@@ -15,16 +15,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "../lib/harness.h"
 #include "client.h"
 
 #define CFG	VFIO_PCI_CONFIG_REGION_INDEX
 #define BAR(c)	((c)->caps.bar)
 #define COM(c, off)	((c)->caps.common + (off))
 
-/* TCG with a debug kernel on a busy machine is slow, a hang is for ever. */
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT	300
+/* One test's limit where the harness's is short: slow is not yet a hang. */
 #define LONG	600
 #define WAIT_MS	20000
 

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "vhost.h"
 
 #define PACKED	VH_BIT(VIRTIO_F_RING_PACKED)
