@@ -14,7 +14,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +27,7 @@
 
 #include "../lib/dice.h"
 #include "kselftest.h"
+#include "sim.h"
 #include "vdiff.h"
 
 #define SIM		"tvsim0"
@@ -384,31 +384,6 @@ static int sh(const char *cmd)
 	return system(cmd);
 }
 
-static int node_of(const char *name, char *to, size_t size)
-{
-	char pattern[96];
-	glob_t g;
-
-	snprintf(pattern, sizeof(pattern), BUS "/devices/%s/vhost-vdpa-*",
-		 name);
-	if (glob(pattern, 0, NULL, &g))
-		return -ENODEV;
-	snprintf(to, size, "/dev/%s", strrchr(g.gl_pathv[0], '/') + 1);
-	globfree(&g);
-	return 0;
-}
-
-/* The simulator's modules: the kernel's, or built beside it (TRIVIO_SIM). */
-static int sim_load(void)
-{
-	if (!sh("modprobe -q vdpa_sim_blk"))
-		return 0;
-	return sh("[ -e \"$TRIVIO_SIM/vdpa_sim_blk.ko\" ] && modprobe -q vhost_iotlb;"
-		  "for m in vringh vdpa_sim vdpa_sim_blk; do"
-		  " [ -d /sys/module/$m ] || insmod \"$TRIVIO_SIM/$m.ko\" ||"
-		  " exit 1; done");
-}
-
 static int devices_make(void)
 {
 	struct rlimit lim = { RLIM_INFINITY, RLIM_INFINITY };
@@ -424,8 +399,8 @@ static int devices_make(void)
 	    sh("echo " SIM " >" BUS "/drivers/vhost_vdpa/bind") ||
 	    sh("echo " OURS " >" BUS "/drivers/vhost_vdpa/bind"))
 		return -EIO;
-	return node_of(SIM, path[0], sizeof(path[0])) ?:
-	       node_of(OURS, path[1], sizeof(path[1]));
+	return sim_node(SIM, path[0], sizeof(path[0])) ?:
+	       sim_node(OURS, path[1], sizeof(path[1]));
 }
 
 static void devices_end(void)
@@ -518,7 +493,7 @@ int main(int argc, char **argv)
 		   true, &a);
 	ksft_print_header();
 	ksft_set_plan(1);
-	if (sim_load())
+	if (sim_load("blk"))
 		ksft_exit_skip("no vdpa_sim: not in this kernel, and TRIVIO_SIM names no folder with it\n");
 	r = devices_make() ?: common_find();
 	if (r)

@@ -360,7 +360,8 @@ static int new_failing(int fail_fd, int family, const char *mgmt, int n,
 	memset(num, 0, sizeof(num));
 	/* This copy, too, is one that can be the n-th. */
 	*left = pread(fail_fd, num, sizeof(num) - 1, 0) < 0 || atoi(num);
-	if (write(fail_fd, "0", 1) < 0)
+	/* And this one, if fewer were made than last time: then it is over, too. */
+	if (write(fail_fd, "0", 1) < 0 && write(fail_fd, "0", 1) < 0)
 		err = -EBADF;
 	close(fd);
 	return err;

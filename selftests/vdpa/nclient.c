@@ -39,12 +39,17 @@ struct vring_used *nq_used(struct nq *q)
 	return (struct vring_used *)(ring(q) + 0x2000);
 }
 
-/* @iova: where the device finds the client's memory, for this ring. */
 int nq_setup(struct nq *q, struct client *c, uint16_t idx, uint64_t iova)
+{
+	return nq_setup_at(q, c, idx, iova, 0);
+}
+
+int nq_setup_at(struct nq *q, struct client *c, uint16_t idx, uint64_t iova,
+		uint16_t base)
 {
 	uint64_t at = iova + idx * NQ_STRIDE;
 	struct vhost_vring_state num = { .index = idx, .num = NQ_NUM };
-	struct vhost_vring_state pos = { .index = idx };
+	struct vhost_vring_state pos = { .index = idx, .num = base };
 	struct vhost_vring_state on = { .index = idx, .num = 1 };
 	struct vhost_vring_addr addr = {
 		.index = idx,
@@ -57,7 +62,11 @@ int nq_setup(struct nq *q, struct client *c, uint16_t idx, uint64_t iova)
 	memset(q, 0, sizeof(*q));
 	q->c = c;
 	q->idx = idx;
+	q->avail = base;
+	q->used = base;
 	memset(ring(q), 0, NQ_STRIDE);
+	nq_avail(q)->idx = base;
+	nq_used(q)->idx = base;
 	q->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	q->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (ioctl(c->fd, VHOST_SET_VRING_NUM, &num) ||
@@ -165,22 +174,34 @@ int nq_ctrl(struct nq *q, uint8_t class, uint8_t cmd, const void *data,
 	return mem[NQ_DATA + 0x1100];
 }
 
-int nc_map(struct client *c, uint32_t asid, uint64_t iova, void *addr,
-	   uint64_t size, uint8_t perm)
+static int nc_iotlb(struct client *c, uint32_t asid, struct vhost_iotlb_msg m)
 {
 	struct vhost_msg_v2 msg = {
-		.type = VHOST_IOTLB_MSG_V2,
-		.asid = asid,
-		.iotlb = {
-			.iova = iova,
-			.size = size,
-			.uaddr = (uintptr_t)addr,
-			.perm = perm,
-			.type = VHOST_IOTLB_UPDATE,
-		},
+		.type = VHOST_IOTLB_MSG_V2, .asid = asid, .iotlb = m,
 	};
 
 	return write(c->fd, &msg, sizeof(msg)) == sizeof(msg) ? 0 : -errno;
+}
+
+int nc_map(struct client *c, uint32_t asid, uint64_t iova, void *addr,
+	   uint64_t size, uint8_t perm)
+{
+	return nc_iotlb(c, asid, (struct vhost_iotlb_msg){
+		.iova = iova,
+		.size = size,
+		.uaddr = (uintptr_t)addr,
+		.perm = perm,
+		.type = VHOST_IOTLB_UPDATE,
+	});
+}
+
+int nc_unmap(struct client *c, uint32_t asid, uint64_t iova, uint64_t size)
+{
+	return nc_iotlb(c, asid, (struct vhost_iotlb_msg){
+		.iova = iova,
+		.size = size,
+		.type = VHOST_IOTLB_INVALIDATE,
+	});
 }
 
 #define BUS	"/sys/bus/vdpa"

@@ -38,7 +38,10 @@ struct vring_desc *nq_desc(struct nq *q);
 struct vring_avail *nq_avail(struct nq *q);
 struct vring_used *nq_used(struct nq *q);
 
+/* @iova: where the device finds the client's memory, for this ring; @base: where it begins. */
 int nq_setup(struct nq *q, struct client *c, uint16_t idx, uint64_t iova);
+int nq_setup_at(struct nq *q, struct client *c, uint16_t idx, uint64_t iova,
+		uint16_t base);
 void nq_free(struct nq *q);
 void nq_put(struct nq *q, uint16_t head, const size_t *off, const int *len,
 	    int n);
@@ -53,6 +56,7 @@ int nq_ctrl(struct nq *q, uint8_t class, uint8_t cmd, const void *data,
 
 int nc_map(struct client *c, uint32_t asid, uint64_t iova, void *addr,
 	   uint64_t size, uint8_t perm);
+int nc_unmap(struct client *c, uint32_t asid, uint64_t iova, uint64_t size);
 
 /*
  * A device @name for a process, with @args of "vdpa dev add", its interface up;

@@ -251,9 +251,9 @@ check_kernel()
 	if [ "$OPT_DEBUG_KERNEL" = 1 ]; then
 		check_lab debug
 	else
-		# vdpa's diff_fuzz compares with it; the debug kernel has its own
+		# vdpa's diff_fuzz and diff_net compare with it; the debug kernel has its own
 		case "${CHECK_TESTS[*]}" in
-		*vdpa:diff_fuzz*) sim_prepare ;;
+		*vdpa:diff_fuzz* | *vdpa:diff_net*) sim_prepare ;;
 		esac
 		check_lab stock
 	fi
