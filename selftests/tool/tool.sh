@@ -220,6 +220,22 @@ test_count_exact()
 		is '.packets == 50 and .per_packet.trivio_kick == .counts.trivio_kick / 50'
 }
 
+# Each window has its own numbers: one datagram to a closed port is four packets of lo, and the
+# thread that sent it is not in the next one's.
+test_count_windows()
+{
+	local udp="bash -c 'exec -a windows-udp bash -c \"echo >/dev/udp/127.0.0.1/9\"'"
+
+	ip link set lo up
+	printf '%s\n' "lo $udp" "lo sleep 0.1" "lo $udp" "lo exit 3" | "$TRIVIO" count --json -w >"$TMP/lines"
+	[ $? = 6 ] || bad "a command that failed must show" || return
+	jq -s . "$TMP/lines" >"$TMP/out"
+	is 'length == 4 and map(.packets) == [4, 0, 4, 0] and map(.command_status) == [0, 0, 0, 3]' &&
+		is 'map(any(.threads[]; .name == "sleep")) == [false, true, false, false]' &&
+		is 'all(.[]; .counts.context_switches > 0)' || return
+	echo "no-such-iface true" | rc 3 "$TRIVIO" count -w && rc 2 "$TRIVIO" count -w -I lo
+}
+
 test_count_without_kvm()
 {
 	btf || return 0
@@ -349,7 +365,7 @@ test_no_device()
 }
 
 TESTS="list show show_unprivileged verdict_idle verdict_no_buffers counters drop_names
-verdict_lost_kick stat count count_exact count_without_kvm debugfs events_and_error
+verdict_lost_kick stat count count_exact count_windows count_without_kvm debugfs events_and_error
 exit_codes check other_namespace help doctor packed no_device"
 
 [ "$(id -u)" = 0 ] || skip_all "needs root"

@@ -25,6 +25,8 @@ static const struct argp_option options[] = {
 	  "only this process (a QEMU) and what works for it (repeat for more, as a vhost-user backend)", 0 },
 	{ "iface", 'I', "NAME", 0, "packets of this interface, both ways (repeat for more)", 0 },
 	{ "time", 't', "SECONDS", 0, "end after this time", 0 },
+	{ "windows", 'w', NULL, 0,
+	  "a result for each line of standard input: INTERFACE COMMAND (what is slow, attaching, is done once)", 0 },
 	{ "all", 'a', NULL, 0, "every row, zeroes and small ones too", 0 },
 	{ "json", 'j', NULL, 0, "an object; the command's output goes to stderr", 0 },
 	{ 0 }
@@ -54,11 +56,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		    o->seconds > 86400)
 			argp_error(state, "\"%s\" is no time", arg);
 		return 0;
+	case 'w':
+		o->windows = true;
+		return 0;
 	case 'a':
 		o->all = true;
 		return 0;
 	case 'j':
 		o->json = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (o->windows && (o->cmd || o->nifaces))
+			argp_error(state,
+				   "--windows has interface and command on its lines");
 		return 0;
 	case ARGP_KEY_ARG:
 		/* The command; what follows is its own. */
@@ -80,7 +90,8 @@ static const struct argp argp = {
 	"\vEXAMPLES\n"
 	"  trivio count -p $(pidof qemu-system-x86_64) -I tap0 -- ping -fc 1000 10.0.0.2\n"
 	"  trivio count -t 5                  everything, for five seconds\n"
-	"  trivio count --json -p 1234 -I tap0 -- iperf3 -c 10.0.0.2 | jq .per_packet\n",
+	"  trivio count --json -p 1234 -I tap0 -- iperf3 -c 10.0.0.2 | jq .per_packet\n"
+	"  printf 'tap%d ping -fc 100 10.0.%d.2\\n' 0 0 1 1 | trivio count -w -p 1234\n",
 	NULL, NULL, NULL
 };
 
@@ -173,6 +184,9 @@ static pid_t start(const struct count_opts *o, int *go)
 	close(p[0]);
 	if (o->json)
 		dup2(STDERR_FILENO, STDOUT_FILENO);
+	/* The lines behind this one are not its to read. */
+	if (o->windows && !freopen("/dev/null", "r", stdin))
+		_exit(127);
 	execvp(o->cmd[0], o->cmd);
 	err_say("%s: %s", o->cmd[0], strerror(errno));
 	_exit(127);
@@ -236,6 +250,45 @@ static int window(const struct count_opts *o, struct counter *c, struct nl *nl,
 	return RC_OK;
 }
 
+static int show(const struct count_opts *o, const struct result *r)
+{
+	int rc = RC_OK;
+
+	if (o->json)
+		rc = count_json(o, r);
+	else
+		count_text(o, r);
+	fflush(stdout);
+	return rc;
+}
+
+/* A window for each line there is; one that could not be opened ends it. */
+static int windows(struct count_opts *o, struct counter *c, struct nl *nl,
+		   struct result *r)
+{
+	char *line = NULL, *sh[] = { "sh", "-c", NULL, NULL };
+	char iface[64];
+	size_t size = 0;
+	int rc = RC_OK, failed = RC_OK, at;
+
+	o->iface[0] = iface;
+	o->nifaces = 1;
+	o->cmd = sh;
+	while (!rc && !stop && getline(&line, &size, stdin) > 0) {
+		if (sscanf(line, "%63s %n", iface, &at) < 1)
+			continue;
+		sh[2] = line + at;
+		r->status = 0;
+		rc = counter_reset(c) ? RC_FAIL : window(o, c, nl, r);
+		if (!rc)
+			rc = show(o, r);
+		if (r->status)
+			failed = RC_CMD;
+	}
+	free(line);
+	return rc ?: failed;
+}
+
 static int check_pids(const struct count_opts *o)
 {
 	char comm[32];
@@ -279,13 +332,15 @@ int cmd_count(int argc, char **argv)
 	c = counter_open(&o, r, &rc);
 	if (!c)
 		goto out;
-	if (!o.nifaces && !access("/sys/module/trivio", F_OK))
+	if (!o.nifaces && !o.windows && !access("/sys/module/trivio", F_OK))
 		nl = nl_open(&rc);
+	if (o.windows) {
+		rc = windows(&o, c, nl, r);
+		goto out;
+	}
 	rc = window(&o, c, nl, r);
-	if (!rc && o.json)
-		rc = count_json(&o, r);
-	else if (!rc)
-		count_text(&o, r);
+	if (!rc)
+		rc = show(&o, r);
 	if (!rc && o.cmd && r->status && !(o.seconds || stop))
 		rc = RC_CMD;
 out:

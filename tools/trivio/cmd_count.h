@@ -86,6 +86,7 @@ struct result {
 struct count_opts {
 	bool json;
 	bool all;
+	bool windows;
 	__u32 pid[TARGETS_MAX];
 	int npids;
 	double seconds;
@@ -100,6 +101,7 @@ struct counter;
 struct counter *counter_open(const struct count_opts *o, struct result *r,
 			     int *rc);
 void counter_arm(struct counter *c, bool on);
+int counter_reset(struct counter *c);
 int counter_read(struct counter *c, struct result *r);
 void counter_close(struct counter *c);
 

@@ -81,6 +81,7 @@ struct counter {
 	struct bpf_link *link[C_LOST];
 	struct bpf_link *softirq[2];
 	bool any;	/* process, not one that is named */
+	__u64 missed;	/* before the last reset: those programs' count stays */
 };
 
 /* libbpf's own words come only if it is asked for them. */
@@ -420,6 +421,45 @@ static __u64 misses(struct counter *c)
 	return sum;
 }
 
+static void empty(int fd)
+{
+	__u64 key;	/* the longest there is */
+
+	while (!bpf_map_get_next_key(fd, NULL, &key) &&
+	       !bpf_map_delete_elem(fd, &key))
+		;
+}
+
+/**
+ * counter_reset() - forget what was counted
+ * @c: counter whose window is closed
+ *
+ * Return: 0 or a negative errno.
+ */
+int counter_reset(struct counter *c)
+{
+	int fd = bpf_map__fd(c->skel->maps.counts);
+	int cpus = libbpf_num_possible_cpus();
+	__u64 *val;
+	__u32 i;
+	int err = 0;
+
+	if (cpus < 0)
+		return cpus;
+	val = calloc(cpus, sizeof(*val));
+	if (!val)
+		return -ENOMEM;
+	for (i = 0; i < C_NR && !err; i++)
+		err = bpf_map_update_elem(fd, &i, val, BPF_ANY);
+	free(val);
+	empty(bpf_map__fd(c->skel->maps.exits));
+	empty(bpf_map__fd(c->skel->maps.syscalls));
+	empty(bpf_map__fd(c->skel->maps.threads));
+	empty(bpf_map__fd(c->skel->maps.movers));
+	c->missed = misses(c);
+	return err;
+}
+
 /**
  * counter_read() - what was counted
  * @c: counter whose window is closed
@@ -455,7 +495,7 @@ int counter_read(struct counter *c, struct result *r)
 				 r->syscalls, &r->nsyscalls);
 	read_threads(bpf_map__fd(c->skel->maps.threads), r);
 	read_movers(bpf_map__fd(c->skel->maps.movers), r);
-	r->misses = misses(c);
+	r->misses = misses(c) - c->missed;
 	return err;
 }
 

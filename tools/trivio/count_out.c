@@ -138,7 +138,7 @@ int count_json(const struct count_opts *o, const struct result *r)
 	if (root && o->cmd)
 		json_object_set_new(root, "command_status",
 				    json_integer(exit_status(r->status)));
-	return json_out(root);
+	return o->windows ? json_line(root) : json_out(root);
 }
 
 /* Text ------------------------------------------------------------------- */

@@ -15,11 +15,13 @@ HERE=$(dirname "$(readlink -f "$0")")
 
 TRIVIO=$HERE/../../trivio/trivio
 PINGS=${DEMO_PINGS:-20}
-SECS=${DEMO_SECS:-2}
+SECS=${DEMO_SECS:-1}
 COUNT_SECS=${DEMO_COUNT_SECS:-1}
 TRIES=${DEMO_TRIES:-3}
 FAILED=0 RESTARTS=0 BOOT_ID=
+COUNT_PID='' COUNT_IN='' COUNT_OUT=''
 ROWS=() WANTED=() ROAD_ARGS=() ROAD_FDS=()
+ERRORS=() MINS=() AVGS=() TRIED=()	# by number of the road
 
 note()
 {
@@ -139,30 +141,23 @@ traffic()
 			{out: (.[0] // 0), in: (.[1] // 0)}' >"$2"
 }
 
-# What trivio's own counters say was carried since the list in $1, and by what device.
-# shellcheck disable=SC2016	# jq's variables
-carried()
+# serve I CMD...: runs it with the host's end of the traffic there, and the road's backend awake.
+serve()
 {
-	"$TRIVIO" list --json | jq -c --slurpfile was "$1" '
-		[.[] | .name as $n | {device: .name, road,
-			packets: (.packets - ([$was[0][] | select(.name == $n).packets][0] // 0))}] |
-		max_by(.packets) // {packets: 0} | if .packets > 0 then . else {packets: 0} end'
+	local i=$1 key=${ROADS[$1]}
+	shift
+
+	[ "$key" != dpdk ] || dpdk_say start
+	iperf3 -s -B "10.8.$i.1" -D --pidfile "/tmp/iperf.$i"
+	"$@"
+	kill "$(tr -d '\0' <"/tmp/iperf.$i")"
+	[ "$key" != dpdk ] || dpdk_say stop
 }
 
-# The road that was meant must have carried at least nine tenths; no trivio device the others.
-row_proof()
+# moved FILE: traffic() has seen some both ways.
+moved()
 {
-	local want=$1 carried=$2 packets=$3 road n
-
-	n=$(jq '.packets' <<<"$carried")
-	road=$(jq -r '.road // "none"' <<<"$carried")
-	if [ "$want" = none ]; then
-		[ "$n" -lt $((packets / 10)) ] || row_fail "trivio's $road road carried it"
-	elif [ "$road" != "$want" ]; then
-		row_fail "carried by $road, not by trivio's $want road: QEMU fell back to user space?"
-	elif [ "$n" -lt $((packets * 9 / 10)) ]; then
-		row_fail "trivio counted $n of $packets packets"
-	fi
+	[[ $(cat "$1") =~ ^\{\"out\":[1-9][0-9]*,\"in\":[1-9] ]]
 }
 
 row_ping()
@@ -172,64 +167,129 @@ row_ping()
 	# the first packets also find the neighbour
 	out=$(inner_exec demo "ping -q -c 2 -i 0.2 -W 5 10.8.$i.1 >/dev/null
 		ping -q -c $PINGS -i 0.05 -W 5 10.8.$i.1") || row_fail "ping"
-	read -r MIN AVG < <(sed -n 's|^rtt.*= \([0-9.]*\)/\([0-9.]*\)/.*|\1 \2|p' <<<"$out")
+	read -r "MINS[$i]" "AVGS[$i]" < <(sed -n 's|^rtt.*= \([0-9.]*\)/\([0-9.]*\)/.*|\1 \2|p' <<<"$out")
 }
 
-# road_try I: measures one row, to ROW.
-road_try()
+# What is measured with nothing attached that counts.
+row_rates()
 {
-	local i=$1 key=${ROADS[$1]} carried packets pids=(-p "$QEMU_PID") MIN='' AVG=''
+	local i=$1
 
-	ROW_NAME=${ROAD_NAME[$key]} ROW_ERROR=
+	ROW_NAME=${ROAD_NAME[${ROADS[i]}]} ROW_ERROR=
 	note "$ROW_NAME"
-	if [ "$key" = dpdk ]; then
-		dpdk_say start
-		pids+=(-p "$DPDK_PID")
-	fi
+	echo '{"out":0,"in":0}' >"/tmp/rates.$i"
 	row_ping "$i"
-	echo '{"out": 0, "in": 0}' | tee /tmp/rates >/tmp/traffic
-	iperf3 -s -B "10.8.$i.1" -D --pidfile "/tmp/iperf.$i"
-	traffic "$i" /tmp/rates "$SECS"
-	jq -e '.out > 0 and .in > 0' /tmp/rates >/dev/null || row_fail "iperf3"
-	if [ -n "$ROW_ERROR" ] && guest_lost; then
-		kill "$(tr -d '\0' <"/tmp/iperf.$i")"
-		ROW=$(row_bare "$i")
-		return
-	fi
-	"$TRIVIO" list --json >/tmp/before
-	"$TRIVIO" count --json "${pids[@]}" -I "demo$i" -- "$0" traffic "$i" /tmp/traffic "$COUNT_SECS" >/tmp/count ||
-		row_fail "trivio count ended with $?"
-	kill "$(tr -d '\0' <"/tmp/iperf.$i")"
-	carried=$(carried /tmp/before)
-	[ "$key" != dpdk ] || dpdk_say stop
-	jq -e '.out > 0 and .in > 0' /tmp/traffic >/dev/null || row_fail "iperf3 while counting"
-	packets=$(jq '.packets' /tmp/count)
-	[ "${packets:-0}" -gt 0 ] || row_fail "no packets"
-	row_proof "${ROAD_PROOF[$key]}" "$carried" "${packets:-0}"
-	ROW=$(jq -n -f "$HERE/row.jq" --arg road "$key" --arg name "$ROW_NAME" --arg min "$MIN" \
-		--arg avg "$AVG" --arg err "$ROW_ERROR" --arg proof "${ROAD_PROOF[$key]}" \
-		--argjson carried "$carried" --slurpfile tt /tmp/rates --slurpfile cc /tmp/count)
+	traffic "$i" "/tmp/rates.$i" "$SECS"
+	moved "/tmp/rates.$i" || row_fail "iperf3"
+	ERRORS[i]=$ROW_ERROR
 }
 
-# All rows. A guest that was lost under one is not the row's failure: a new guest, and the
-# row again. That is shown, and counted.
+# One "trivio count" for all rows: to attach its programs, and to detach them, takes seconds.
+count_start()
+{
+	local pids=(-p "$QEMU_PID")
+
+	note "attaching the counters"
+	[ -z "${DPDK_PID:-}" ] || pids+=(-p "$DPDK_PID")
+	coproc COUNTER { exec "$TRIVIO" count --json --windows "${pids[@]}"; }
+	# shellcheck disable=SC2153	# bash sets it
+	COUNT_PID=$COUNTER_PID
+	exec {COUNT_IN}>&"${COUNTER[1]}" {COUNT_OUT}<&"${COUNTER[0]}"
+	eval "exec ${COUNTER[1]}>&- ${COUNTER[0]}<&-"
+}
+
+count_end()
+{
+	[ -n "$COUNT_PID" ] || return 0
+	exec {COUNT_IN}>&- {COUNT_OUT}<&-
+	wait "$COUNT_PID"
+	COUNT_PID=''
+}
+
+# What trivio's own counters say was carried between two lists, and by what device.
+# shellcheck disable=SC2016	# jq's variables
+carried()
+{
+	jq -nc --slurpfile was "$1" --slurpfile is "$2" '
+		[$is[0][] | .name as $n | {device: .name, road,
+			packets: (.packets - ([$was[0][] | select(.name == $n).packets][0] // 0))}] |
+		max_by(.packets) // {packets: 0} | if .packets > 0 then . else {packets: 0} end'
+}
+
+# The road that was meant must have carried at least nine tenths; no trivio device the others.
+row_proof()
+{
+	local want=$1 packets=$3 road n
+
+	read -r n road < <(jq -r '"\(.packets) \(.road // "none")"' <<<"$2")
+	if [ "$want" = none ]; then
+		[ "$n" -lt $((packets / 10)) ] || row_fail "trivio's $road road carried it"
+	elif [ "$road" != "$want" ]; then
+		row_fail "carried by $road, not by trivio's $want road: QEMU fell back to user space?"
+	elif [ "$n" -lt $((packets * 9 / 10)) ]; then
+		row_fail "trivio counted $n of $packets packets"
+	fi
+}
+
+row_count()
+{
+	local i=$1 key=${ROADS[$1]} count='{}' carried packets=0 status
+
+	ROW_NAME=${ROAD_NAME[$key]} ROW_ERROR=${ERRORS[i]}
+	note "$ROW_NAME, counted"
+	echo '{"out":0,"in":0}' >/tmp/traffic
+	"$TRIVIO" list --json >/tmp/before
+	echo "demo$i $0 traffic $i /tmp/traffic $COUNT_SECS" >&"$COUNT_IN"
+	read -r -t $((100 * LAB_SLOW)) -u "$COUNT_OUT" count || row_fail "trivio count gave no result"
+	"$TRIVIO" list --json >/tmp/after
+	echo "$count" >/tmp/count
+	moved /tmp/traffic || row_fail "iperf3 while counting"
+	carried=$(carried /tmp/before /tmp/after)
+	read -r packets status < <(jq -r '"\(.packets // 0) \(.command_status // 0)"' /tmp/count)
+	[ "$status" = 0 ] || row_fail "the counted command ended with $status"
+	[ "$packets" -gt 0 ] || row_fail "no packets"
+	row_proof "${ROAD_PROOF[$key]}" "$carried" "$packets"
+	ROW=$(jq -n -f "$HERE/row.jq" --arg road "$key" --arg name "$ROW_NAME" --arg min "${MINS[i]}" \
+		--arg avg "${AVGS[i]}" --arg err "$ROW_ERROR" --arg proof "${ROAD_PROOF[$key]}" \
+		--argjson carried "$carried" --slurpfile tt "/tmp/rates.$i" --slurpfile cc /tmp/count)
+}
+
+# The guest was lost below row I, which is not the row's failure: a new guest, and true. That is
+# shown, and counted.
+once_more()
+{
+	local i=$1
+
+	[ -n "$ROW_ERROR" ] && [ "${TRIED[i]:-1}" -lt "$TRIES" ] && guest_lost || return 1
+	note "the guest stopped or rebooted under $ROW_NAME: once more, with a new guest"
+	TRIED[i]=$((${TRIED[i]:-1} + 1)) RESTARTS=$((RESTARTS + 1))
+	count_end
+	guest_end
+	guest_start || die "the guest did not start again"
+}
+
 measure()
 {
-	local tries=1
+	local i
 
+	for i in "${WANTED[@]}"; do
+		serve "$i" row_rates "$i"
+		while once_more "$i"; do
+			serve "$i" row_rates "$i"
+		done
+	done
+	[ ${#WANTED[@]} = 0 ] || count_start
 	while [ ${#WANTED[@]} -gt 0 ]; do
-		road_try "${WANTED[0]}"
-		if [ -n "$ROW_ERROR" ] && [ $tries -lt "$TRIES" ] && guest_lost; then
-			note "the guest stopped or rebooted under $ROW_NAME: once more, with a new guest"
-			tries=$((tries + 1)) RESTARTS=$((RESTARTS + 1))
-			guest_end
-			guest_start || die "the guest did not start again"
+		i=${WANTED[0]} ROW=
+		serve "$i" row_count "$i"
+		if once_more "$i"; then
+			count_start
 			continue
 		fi
-		row_done "$ROW"
+		row_done "${ROW:-$(row_bare "$i")}"
 		WANTED=("${WANTED[@]:1}")
-		tries=1
 	done
+	count_end
 }
 
 main()
