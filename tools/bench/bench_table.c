@@ -3,6 +3,7 @@
  * The table: every case on the in-tree device and on ours in the same boot,
  * split and packed, with the ratio that was promised beside the one reached.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -192,12 +193,12 @@ static void run_growth(struct table *t, bool regions, bool packed)
 
 static bool wanted(const struct table *t, const char *name)
 {
-	return !t->only || strstr(name, t->only);
+	return !t->only || strcasestr(name, t->only);
 }
 
 /*
  * bench_table - print the table; JSON to @json if given. @only limits it to
- * rows with that text in their name. Returns 1 when a case could not run;
+ * rows with that text in their name. Returns 1 when a case could not run, or none was meant;
  * a missed target is told, not punished: this is no timed test.
  */
 int bench_table(const char *node, const char *ref, unsigned int packets,
@@ -220,6 +221,13 @@ int bench_table(const char *node, const char *ref, unsigned int packets,
 	}
 	if (wanted(&t, "regions"))
 		run_growth(&t, true, false);
+	if (!json_array_size(t.out) && !t.failed) {
+		t.failed = 1;
+		fprintf(stderr, "no row has \"%s\" in its name; they are", only);
+		for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+			fprintf(stderr, " \"%s\",", rows[i].name);
+		fprintf(stderr, " \"ring size\", \"regions\"\n");
+	}
 	printf("\n%u targets missed, %u cases failed\n", t.missed, t.failed);
 	if (json) {
 		json_dumpf(t.out, json, JSON_INDENT(1));
