@@ -76,9 +76,10 @@ emulator_lost()
 # No time for FOLDER:PROGRAM. That's no pass: it is counted, and says what to do about it.
 test_leave()
 {
-	local name=$OUT/${1%%:*}.${1#*:}
+	local name=$OUT/${1%%:*}.${1#*:} debug=''
 
-	echo "1..0 # SKIP not started: the $BUDGET s for this kernel were over; lab check --only '^$1\$'" >"$name.tap"
+	[ ! -e /sys/kernel/debug/kmemleak ] || debug='--debug-kernel '
+	echo "1..0 # SKIP not started: the $BUDGET s for this kernel were over; lab check $debug--only '^$1\$'" >"$name.tap"
 	echo "4 0 0" >"$name.rc"
 	printf '%-4s %-40s no time was left\n' skip "$1"
 }
