@@ -46,6 +46,12 @@ int trivio_net_rx_more(struct trivio_queue *q, struct trivio_chain *chain,
 			ret = -ENOSPC;
 			goto err;
 		}
+		/* A pop takes room for one for granted: there must be some left. */
+		if (c->desc_max <= c->nout + c->nin ||
+		    c->seg_max <= c->out_segs + c->in_segs) {
+			ret = -ENOSPC;
+			goto err;
+		}
 		c[1].desc = c->desc + c->nout + c->nin;
 		c[1].desc_max = c->desc_max - c->nout - c->nin;
 		c[1].seg = c->seg + c->out_segs + c->in_segs;

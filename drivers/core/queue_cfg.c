@@ -279,6 +279,11 @@ int trivio_queue_start(struct trivio_queue *q)
 	trivio_queue_lock(q);
 	if (q->state == TRIVIO_Q_RUNNING)
 		goto out;
+	/* A broken one still has its ring, and its service: that ends first. */
+	if (q->state == TRIVIO_Q_BROKEN) {
+		trivio_queue_unmap(q);
+		q->state = TRIVIO_Q_IDLE;
+	}
 	if (q->dev->class->queue_ops && q->mem)
 		q->ops = q->dev->class->queue_ops(q);
 	if (!q->num || !q->mem || !q->ops) {

@@ -192,6 +192,75 @@ TEST_F_TIMEOUT(net, merged_buffers, LONG)
 	EXPECT_EQ(4, rx_buf(&self->c, 0)[10]);
 }
 
+/*
+ * A buffer in as many pieces as a chain may have, too small for the frame, and one more
+ * behind it: the first has used up the queue's room. (The second was written beyond it.)
+ */
+TEST_F_TIMEOUT(net, R07_no_room_left_to_merge, LONG)
+{
+	size_t table = NQ_DATA + 0x20000, data = NQ_DATA + 0x40000;
+	struct nq *q = &self->q[RXQ];
+	struct vring_desc *d;
+	int i;
+
+	ASSERT_EQ(0, start(&self->c, self->q, PLAIN |
+			   1ULL << VIRTIO_NET_F_MRG_RXBUF |
+			   1ULL << VIRTIO_RING_F_INDIRECT_DESC));
+	d = (struct vring_desc *)(self->c.mem + table);
+	for (i = 0; i < 1024; i++)
+		d[i] = (struct vring_desc){
+			.addr = client_iova(data + i), .len = 1, .next = i + 1,
+			.flags = VRING_DESC_F_WRITE |
+				 (i < 1023 ? VRING_DESC_F_NEXT : 0),
+		};
+	nq_put(q, 0, &table, (int[]){ 1024 * sizeof(*d) }, 1);
+	nq_desc(q)[0].flags = VRING_DESC_F_INDIRECT;
+	for (i = 1; i < 8; i++)
+		rx_put(q, i, i, 2000);
+	nq_kick(q);
+	ASSERT_EQ(0, wire_send(self->wire, mac, 0, 1400));
+	for (i = 0; i < 100 && counter(DEV, RXQ, "drop_nobuf") != 1; i++)
+		usleep(50000);
+	EXPECT_EQ(1, counter(DEV, RXQ, "drop_nobuf"));
+	EXPECT_FALSE(client_status(&self->c) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	/* What fits goes in: there it is, still the first. */
+	ASSERT_EQ(0, wire_send(self->wire, mac, 0, 60));
+	ASSERT_EQ(1, nq_wait(q, 5000));
+	EXPECT_EQ(HLEN + 60, (int)nq_next(q)->len);
+}
+
+/*
+ * Queues that broke are enabled again and again, with no reset between: each time what is
+ * left of the last run ends first. (The ring was mapped twice, and NAPI enabled twice.)
+ */
+TEST_F_TIMEOUT(net, L14_broken_queues_enabled_again, LONG)
+{
+	struct vhost_vring_state on = { .num = 1 };
+	long pinned;
+	int i, k;
+
+	ASSERT_EQ(0, start(&self->c, self->q, PLAIN));
+	pinned = pinned_kb();
+	for (i = 0; i < 5; i++) {
+		for (k = RXQ; k <= TXQ; k++) {
+			nq_avail(&self->q[k])->idx += 3 * NQ_NUM;
+			nq_kick(&self->q[k]);
+		}
+		wire_send(self->wire, mac, 0, 60);
+		for (k = 0; k < 1000 && !(client_status(&self->c) &
+					  VIRTIO_CONFIG_S_NEEDS_RESET); k++)
+			usleep(10000);
+		EXPECT_GT(1000, k);
+		for (k = RXQ; k <= TXQ; k++) {
+			on.index = k;
+			ioctl(self->c.fd, VHOST_VDPA_SET_VRING_ENABLE, &on);
+		}
+		EXPECT_LE(pinned_kb(), pinned);
+	}
+	client_set_status(&self->c, 0);
+	nq_free(&self->q[RXQ]);
+}
+
 /* Frames that are none: dropped as malformed, chain returned, queue goes on. */
 TEST_F_TIMEOUT(net, bad_frames_are_dropped, LONG)
 {
