@@ -122,8 +122,9 @@ void trivio_mem_sync(struct trivio_mem *mem)
 EXPORT_SYMBOL_GPL(trivio_mem_sync);
 
 /*
- * Queues whose ring memory lies in what changes let go of it before the new
- * table is published; they map it again when they next run.
+ * Queues whose ring memory lies in what changes let go of it, and map it again when
+ * they next run. The new table is published before: a ring that is mapped meanwhile,
+ * under its queue's lock alone, is either seen here or finds that table.
  */
 static void mem_drop_rings(struct trivio_mem *mem, u64 first, u64 last)
 {
@@ -149,10 +150,13 @@ static void mem_wake(struct trivio_mem *mem)
 
 static void mem_publish(struct trivio_mem *mem, struct trivio_table *t)
 {
-	struct trivio_table *old = mem_table(mem);
-
 	rcu_assign_pointer(mem->table, t);
 	mem->gen = trivio_mem_gen();
+}
+
+/* Nothing uses @old any more; rings that it had have been dropped. */
+static void mem_retire(struct trivio_mem *mem, struct trivio_table *old)
+{
 	if (old) {
 		trivio_mem_sync(mem);
 		/* Others than queues may read it under RCU (the dirty log). */
@@ -232,6 +236,7 @@ int trivio_mem_replace(struct trivio_mem *mem, const struct trivio_range *range,
 
 	mutex_lock(&mem->lock);
 	old = mem_table(mem);
+	mem_publish(mem, t);
 	list_for_each_entry(q, &mem->rings, ring_node) {
 		for (i = 0; i < ARRAY_SIZE(q->map); i++) {
 			u64 first, last;
@@ -242,7 +247,7 @@ int trivio_mem_replace(struct trivio_mem *mem, const struct trivio_range *range,
 			trivio_queue_unmap_range(q, first, last);
 		}
 	}
-	mem_publish(mem, t);
+	mem_retire(mem, old);
 	mutex_unlock(&mem->lock);
 	return 0;
 
@@ -267,6 +272,7 @@ EXPORT_SYMBOL_GPL(trivio_mem_replace);
  */
 int trivio_mem_add(struct trivio_mem *mem, const struct trivio_range *range)
 {
+	struct trivio_range out = { .first = 1 };
 	struct trivio_table *old, *t;
 	u32 n = 0, skip;
 	int err;
@@ -291,15 +297,18 @@ int trivio_mem_add(struct trivio_mem *mem, const struct trivio_range *range)
 			goto out;
 		}
 		skip = get_random_u32_below(n);
-		mem_drop_rings(mem, t->range[skip].first, t->range[skip].last);
+		out = t->range[skip];
 		n--;
 		memmove(&t->range[skip], &t->range[skip + 1],
 			(n - skip) * sizeof(t->range[0]));
 	}
 	t->n = n;
 	trivio_table_insert(t, range);
-	mem_drop_rings(mem, range->first, range->last);
 	mem_publish(mem, t);
+	mem_drop_rings(mem, range->first, range->last);
+	if (out.first <= out.last)
+		mem_drop_rings(mem, out.first, out.last);
+	mem_retire(mem, old);
 out:
 	mutex_unlock(&mem->lock);
 	return err;
@@ -333,8 +342,9 @@ int trivio_mem_del(struct trivio_mem *mem, u64 first, u64 last)
 		goto out;
 	}
 	t->n = trivio_table_cut(old, first, last, t->range);
-	mem_drop_rings(mem, first, last);
 	mem_publish(mem, t);
+	mem_drop_rings(mem, first, last);
+	mem_retire(mem, old);
 out:
 	mutex_unlock(&mem->lock);
 	return err;
@@ -491,6 +501,7 @@ int trivio_mem_pin_user(const union trivio_seg *seg, int nseg, u32 perm,
 	if (err)
 		goto err_unpin;
 	m->priv = npages;
+	m->written = perm & TRIVIO_WO;
 	return 0;
 
 err_unpin:
@@ -514,7 +525,8 @@ void trivio_mem_unpin_user(struct trivio_mapping *m, bool dirty)
 {
 	if (m->vmap)
 		vunmap(m->vmap);
-	unpin_user_pages_dirty_lock(m->pages, m->npages, dirty);
+	/* A file that its owner can only read is not to be written back. */
+	unpin_user_pages_dirty_lock(m->pages, m->npages, dirty && m->written);
 	uncharge_pins(m->mm, m->priv);
 	kvfree(m->pages);
 	memset(m, 0, sizeof(*m));

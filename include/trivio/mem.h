@@ -84,6 +84,7 @@ struct trivio_hit {
  * @npages: how many
  * @vmap: what to vunmap(), or NULL
  * @mm: mm that was charged for the pins, or NULL
+ * @written: it was pinned to be written, so it may be marked dirty
  * @priv: for &trivio_mem_ops
  */
 struct trivio_mapping {
@@ -93,6 +94,7 @@ struct trivio_mapping {
 	unsigned int npages;
 	void *vmap;
 	struct mm_struct *mm;
+	bool written;
 	u64 priv;
 };
 
