@@ -71,26 +71,29 @@ static u32 rx_len(void *ptr)
 						 __skb_array_len_with_tag(ptr);
 }
 
-/* Bytes of the next frame without header, or 0 if there is none. */
-static u32 rx_peek(struct sock_port *p, void **ptr)
+/*
+ * Is there a frame? *@len: its bytes without header. A packet socket on a device
+ * without a link layer may have one of none.
+ */
+static bool rx_peek(struct sock_port *p, void **ptr, u32 *len)
 {
 	struct sk_buff *skb;
 	unsigned long flags;
-	u32 len = 0;
 
 	*ptr = NULL;
 	if (p->ring) {
 		if (p->rx_head == p->rx_tail && !rx_fetch(p))
-			return 0;
+			return false;
 		*ptr = p->rx[p->rx_head];
-		return rx_len(*ptr);
+		*len = rx_len(*ptr);
+		return true;
 	}
 	spin_lock_irqsave(&p->sock->sk->sk_receive_queue.lock, flags);
 	skb = skb_peek(&p->sock->sk->sk_receive_queue);
 	if (skb)
-		len = __skb_array_len_with_tag(skb);
+		*len = __skb_array_len_with_tag(skb);
 	spin_unlock_irqrestore(&p->sock->sk->sk_receive_queue.lock, flags);
-	return len;
+	return skb;
 }
 
 static void rx_free_bulk(struct sock_port *p)
@@ -455,8 +458,7 @@ bool sock_serve_rx(struct trivio_port *port, struct trivio_queue *q)
 	while (packets < SOCK_PACKETS && bytes < SOCK_BYTES) {
 		if (q->ring.pending >= SOCK_BATCH)
 			trivio_queue_flush(q);
-		len = rx_peek(p, &ptr);
-		if (!len) {
+		if (!rx_peek(p, &ptr, &len)) {
 			rx_flush(p, q);
 			if (sock_busy_poll(p, q))
 				continue;
@@ -466,12 +468,17 @@ bool sock_serve_rx(struct trivio_port *port, struct trivio_queue *q)
 				continue;
 			return false;
 		}
+		packets++;
+		if (unlikely(!len)) {
+			rx_discard(p, ptr);
+			trivio_queue_drop(q, TRIVIO_STAT_DROP_FORMAT, 0, 0);
+			continue;
+		}
 		n = rx_one(p, q, ptr, len);
 		if (n <= 0) {
 			rx_flush(p, q);
 			return false;
 		}
-		packets++;
 		bytes += len + p->port.net->hdr_len;
 	}
 	rx_flush(p, q);

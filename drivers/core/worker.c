@@ -101,8 +101,8 @@ static void worker_task_killed(void *data)
 	mutex_unlock(&w->lock);
 	/* Another task may get its address. */
 	WRITE_ONCE(w->thread, NULL);
-	while (worker_run(w))
-		;
+	/* Once: who queues itself again and again would keep the thread, and its mm. */
+	worker_run(w);
 }
 
 /*

@@ -87,12 +87,15 @@ static void msg_free_list(struct list_head *list)
  */
 void vn_msg_clear(struct vn_dev *vn)
 {
+	struct vn_msg *msg;
 	LIST_HEAD(list);
 
 	spin_lock(&vn->msg_lock);
 	list_splice_init(&vn->read_list, &list);
 	list_splice_tail_init(&vn->pending_list, &list);
-	vn->nmsg = 0;
+	/* One that a reader has in its hands stays counted until it is done with. */
+	list_for_each_entry(msg, &list, node)
+		vn->nmsg--;
 	spin_unlock(&vn->msg_lock);
 	msg_free_list(&list);
 }

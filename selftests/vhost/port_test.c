@@ -6,6 +6,8 @@
  * packet socket on the other.
  */
 #include <arpa/inet.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
@@ -238,6 +240,56 @@ TEST(counts_what_a_full_tap_takes_not_back)
 	EXPECT_EQ(sent, got + lost);
 	vh_close(&d);
 	vh_tap_close(&t);
+}
+
+/* A packet socket that takes all there is on a device without a link layer. */
+static int tun_sock(const char *name)
+{
+	struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, 0xffff);
+	struct sock_fprog prog = { 1, &all };
+	struct sockaddr_ll a = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
+				 .sll_ifindex = if_nametoindex(name) };
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL)), hdr = 12;
+
+	if (fd < 0 || bind(fd, (void *)&a, sizeof(a)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) ||
+	    setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR_SZ, &hdr, sizeof(hdr)))
+		return -errno;
+	return fd;
+}
+
+/*
+ * A tun's packet information, and nothing behind it: a packet of no bytes, which is
+ * dropped and counted. (The worker looked at it for ever, with the queue's lock.)
+ */
+TEST(a_packet_of_no_bytes)
+{
+	static const uint8_t pi[4] = { 0, 0, 8, 0 };
+	struct vh_opts o = { .features = VH_USUAL };
+	struct ifreq ifr = { .ifr_name = "nobytes", .ifr_flags = IFF_TUN };
+	char show[80], name[64];
+	struct vh_dev d;
+	int tun, fd, i;
+
+	OK(vh_ns_enter());
+	tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, tun);
+	OK(vh_ioctl(tun, TUNSETIFF, &ifr));
+	OK(vh_link("nobytes", true));
+	fd = tun_sock("nobytes");
+	ASSERT_LE(0, fd);
+	OK(vh_open(&d, &o));
+	OK(vh_start(&d, fd));
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(4, write(tun, pi, sizeof(pi)));
+	usleep(300000);
+	OK(vh_stop(&d));
+	OK(vh_device_name(getpid(), name, sizeof(name)));
+	snprintf(show, sizeof(show), "show %s --json", name);
+	EXPECT_EQ(3, vh_json_number(vh_json_queue(vh_trivio(show), VH_RX), "drop_format"));
+	vh_close(&d);
+	close(fd);
+	close(tun);
 }
 
 TEST_HARNESS_MAIN
