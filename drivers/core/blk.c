@@ -516,9 +516,17 @@ static void blk_stop(struct trivio_queue *q)
 	blk_drain(to_blkq(q));
 }
 
+static void blk_reap_broken(struct trivio_queue *q)
+{
+	lockdep_assert_held(&q->lock);
+	blk_reap(to_blkq(q));
+	trivio_queue_flush(q);
+}
+
 static const struct trivio_queue_ops blk_worker_ops = {
 	.serve = blk_serve,
 	.stop = blk_stop,
+	.reap = blk_reap_broken,
 };
 
 static const struct trivio_queue_ops *blk_queue_ops(struct trivio_queue *q)

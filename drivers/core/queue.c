@@ -295,9 +295,24 @@ static bool ring_usable(struct trivio_queue *q)
 	return !err;
 }
 
+/*
+ * What was under way when the queue broke ends as it always does: who waits for it, a
+ * map that changes or a migration, does not know that nobody serves here any more.
+ */
+static void queue_reap(struct trivio_queue *q)
+{
+	if (!q->mapped || trivio_queue_direct(q) || !q->ops->reap)
+		return;
+	if (q->mem->kind == TRIVIO_MEM_USER && !current->mm)
+		return;
+	q->ops->reap(q);
+}
+
 static bool queue_serve(struct trivio_queue *q)
 {
 	lockdep_assert_held(&q->lock);
+	if (unlikely(q->state == TRIVIO_Q_BROKEN))
+		queue_reap(q);
 	if (q->state != TRIVIO_Q_RUNNING || q->dev->suspended ||
 	    q->dev->paused || q->hold)
 		return false;

@@ -30,6 +30,7 @@ MODULE_PARM_DESC(max_pinned,
  * struct block - neighbouring pages, some of them pinned
  * @iova: address of the first
  * @used: looked up since the last eviction round
+ * @whole: pinned in one go: iommufd wants it back as it was given
  * @npinned: how many are pinned; under &trivio_mdev_dma.lock
  * @lru: on &trivio_mdev_dma.lru
  * @rcu: for freeing
@@ -39,6 +40,7 @@ MODULE_PARM_DESC(max_pinned,
 struct block {
 	u64 iova;
 	bool used;
+	bool whole;
 	unsigned int npinned;
 	struct list_head lru;
 	struct rcu_head rcu;
@@ -100,13 +102,11 @@ static void block_unpin(struct trivio_mdev *m, struct block *b)
 	unsigned int i, n;
 
 	lockdep_assert_held(&m->dma.lock);
+	n = b->whole ? BLOCK_PAGES : 1;
 	for (i = 0; i < BLOCK_PAGES; i += n) {
-		n = 1;
-		if (!b->page[i])
-			continue;
-		while (i + n < BLOCK_PAGES && b->page[i + n])
-			n++;
-		trivio_mdev_unpin(m, b->iova + ((u64)i << PAGE_SHIFT), n);
+		if (b->page[i])
+			trivio_mdev_unpin(m, b->iova + ((u64)i << PAGE_SHIFT),
+					  n);
 	}
 	m->dma.pinned -= b->npinned;
 	trivio_mdev_count(m, TRIVIO_MDEV_UNPIN, b->npinned);
@@ -271,6 +271,7 @@ static int pin_range(struct trivio_mdev *m, struct block *b, unsigned int i,
 	}
 	if (got < 0)
 		return got;
+	b->whole = n == BLOCK_PAGES;
 	block_set(m, b, i, page, n, perm);
 	return 0;
 }

@@ -328,12 +328,17 @@ static void copy_end(struct trivio_mdev *m, struct copy *c, int err)
 		trivio_queue_settled(q);
 }
 
-/* Nobody else takes a written copy off the list. */
+/*
+ * Nobody else takes a written copy off the list. One that has to wait goes behind the
+ * others: another queue's copies must not wait with it, who takes its memory away may be
+ * waiting for them.
+ */
 static void copy_work(struct work_struct *work)
 {
 	struct trivio_mdev *m = container_of(work, struct trivio_mdev,
 					     dma.copy_work.work);
 	struct trivio_mdev_dma *d = &m->dma;
+	const struct copy *waits = NULL;	/* the first of this round */
 	struct copy *c;
 	int err;
 
@@ -343,13 +348,21 @@ static void copy_work(struct work_struct *work)
 		spin_unlock_irq(&d->want_lock);
 		if (!c)
 			return;
-		err = copy_back(m, c);
-		if (err == -EAGAIN) {
+		if (c == waits) {
 			queue_delayed_work(system_unbound_wq, &d->copy_work,
 					   TRIVIO_MDEV_GAP_LOOK);
 			return;
 		}
-		copy_end(m, c, err);
+		err = copy_back(m, c);
+		if (err == -EAGAIN) {
+			spin_lock_irq(&d->want_lock);
+			list_move_tail(&c->node, &d->copies);
+			spin_unlock_irq(&d->want_lock);
+			if (!waits)
+				waits = c;
+		} else {
+			copy_end(m, c, err);
+		}
 		cond_resched();
 	}
 }

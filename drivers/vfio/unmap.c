@@ -159,10 +159,10 @@ static bool unmap_may_leave(struct trivio_unmap *u)
 }
 
 /* Have the work done; true if there was nothing left to start. */
-static bool unmap_post(struct trivio_unmap *u, u64 first, u64 last,
-		       bool *posted)
+static bool unmap_post(struct trivio_mdev *m, struct trivio_unmap *u, u64 first,
+		       u64 last, bool *posted)
 {
-	struct trivio_mdev_dma *d = &u->m->dma;
+	struct trivio_mdev_dma *d = &m->dma;
 	bool done;
 
 	spin_lock(&unmap_lock);
@@ -200,11 +200,13 @@ void trivio_mdev_dma_unmap(struct trivio_mdev *m, u64 iova, u64 len)
 
 	trivio_mdev_count(m, TRIVIO_MDEV_UNMAP, 1);
 	u = unmap_get(m, iova, last);
-	while (!unmap_post(u, iova, last, &posted)) {
+	while (!unmap_post(m, u, iova, last, &posted)) {
 		if (wait_event_timeout(d->unmapped, !READ_ONCE(u->busy),
 				       STUCK / 4))
 			continue;
-		if (trivio_mdev_dma_stuck(m, STUCK) && unmap_may_leave(u)) {
+		/* iommufd does not call again, nor can it wait for itself. */
+		if (!m->vdev.iommufd_access &&
+		    trivio_mdev_dma_stuck(m, STUCK) && unmap_may_leave(u)) {
 			trivio_mdev_count(m, TRIVIO_MDEV_UNMAP_AGAIN, 1);
 			return;
 		}
@@ -213,8 +215,9 @@ void trivio_mdev_dma_unmap(struct trivio_mdev *m, u64 iova, u64 len)
 
 static void unmap_work(struct work_struct *work)
 {
-	struct trivio_mdev_dma *d = container_of(work, struct trivio_mdev_dma,
-						 unmap_work);
+	struct trivio_mdev *m = container_of(work, struct trivio_mdev,
+					     dma.unmap_work);
+	struct trivio_mdev_dma *d = &m->dma;
 	struct trivio_unmap *u;
 	u64 first, last;
 
@@ -230,7 +233,7 @@ static void unmap_work(struct work_struct *work)
 		spin_unlock(&unmap_lock);
 		if (!u)
 			return;
-		trivio_mdev_dma_let_go(u->m, first, last);
+		trivio_mdev_dma_let_go(m, first, last);
 		spin_lock(&unmap_lock);
 		WRITE_ONCE(u->busy, false);
 		spin_unlock(&unmap_lock);

@@ -127,6 +127,9 @@ enum trivio_qstate {
  * @start: ring is mapped, service may begin. May sleep. Optional.
  * @stop: service must have ended on return. May sleep. Optional in worker
  *	mode, where the lock alone does it. In flight chains are completed.
+ * @reap: worker mode, @lock held: the queue broke, and something that was under way
+ *	has ended: complete it, and flush. Optional; a class whose chains outlive
+ *	their turn needs it.
  * @settled: direct mode: flush what was held back (&trivio_mem_ops.settled).
  *	Process context. Optional where a kick flushes.
  */
@@ -135,6 +138,7 @@ struct trivio_queue_ops {
 	void (*kick)(struct trivio_queue *q);
 	int (*start)(struct trivio_queue *q);
 	void (*stop)(struct trivio_queue *q);
+	void (*reap)(struct trivio_queue *q);
 	void (*settled)(struct trivio_queue *q);
 };
 

@@ -11,6 +11,8 @@
 #include "common.h"
 #include "mig.h"
 
+#define EXTRA		0x10000		/* more memory, behind the client's own */
+#define EXTRA_IOVA	(VC_IOVA + VC_MEM_SIZE)
 #define BLK_FEATURES (VC_BIT(VIRTIO_F_VERSION_1) | \
 		      VC_BIT(VIRTIO_F_ACCESS_PLATFORM) | \
 		      VC_BIT(VIRTIO_BLK_F_FLUSH))
@@ -458,6 +460,47 @@ TEST_F(blk, I20_no_status_byte)
 	OK(vc_reset(c));
 	OK(vc_start(c, BLK_FEATURES));
 	EXPECT_EQ(0, blk_write(c, 0, 0, 512, 1));
+}
+
+/*
+ * The queue breaks while the disk still has requests of it. They end as any other: memory
+ * that only they use can be unmapped, which waits for them.
+ */
+TEST_F(blk, L18_unmap_behind_a_broken_queue)
+{
+	struct vc *c = &self->c;
+	struct vc_queue *q = &c->q[0];
+	void *extra;
+	int i;
+
+	OK(vc_attr_set(c, "disk", self->path));
+	start(_metadata, c);
+	extra = mmap(NULL, EXTRA, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, extra);
+	ASSERT_EQ(0, vc_map(c, EXTRA_IOVA, extra, EXTRA));
+	/* Each page once, so that it is pinned and nobody has to wait for it below. */
+	for (i = 0; i < 8; i++) {
+		blk_add(c, 0, VIRTIO_BLK_T_IN, i * 8, 4096);
+		q->desc[i * 3 + 1].addr = EXTRA_IOVA + i * 4096;
+	}
+	vc_kick(c, 0);
+	for (i = 0; i < 8; i++)
+		ASSERT_EQ(i * 3, vc_wait_used(c, 0, WAIT_MS));
+	for (i = 8; i < 16; i++) {
+		blk_add(c, 0, VIRTIO_BLK_T_IN, i * 8, 4096);
+		q->desc[i * 3 + 1].addr = EXTRA_IOVA + (i - 8) * 4096;
+	}
+	/* The last one is a header, and nothing to answer in. */
+	q->desc[15 * 3].flags = 0;
+	vc_kick(c, 0);
+	while (!(vc_status(c) & VIRTIO_CONFIG_S_NEEDS_RESET))
+		usleep(1000);
+	ASSERT_EQ(0, vc_unmap(c, EXTRA_IOVA, EXTRA));
+	OK(vc_reset(c));
+	OK(vc_start(c, BLK_FEATURES));
+	EXPECT_EQ(0, blk_write(c, 0, 0, 512, 1));
+	munmap(extra, EXTRA);
 }
 
 /* --- migration -------------------------------------------------------------- */
