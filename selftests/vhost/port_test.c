@@ -269,6 +269,7 @@ TEST(a_packet_of_no_bytes)
 	struct ifreq ifr = { .ifr_name = "nobytes", .ifr_flags = IFF_TUN };
 	char show[80], name[64];
 	struct vh_dev d;
+	uint64_t dropped = 0;
 	int tun, fd, i;
 
 	OK(vh_ns_enter());
@@ -282,11 +283,15 @@ TEST(a_packet_of_no_bytes)
 	OK(vh_start(&d, fd));
 	for (i = 0; i < 3; i++)
 		ASSERT_EQ(4, write(tun, pi, sizeof(pi)));
-	usleep(300000);
-	OK(vh_stop(&d));
 	OK(vh_device_name(getpid(), name, sizeof(name)));
 	snprintf(show, sizeof(show), "show %s --json", name);
-	EXPECT_EQ(3, vh_json_number(vh_json_queue(vh_trivio(show), VH_RX), "drop_format"));
+	for (i = 0; i < 100 && dropped != 3; i++) {
+		usleep(50000);
+		dropped = vh_json_number(vh_json_queue(vh_trivio(show), VH_RX),
+					 "drop_format");
+	}
+	EXPECT_EQ(3, dropped);
+	OK(vh_stop(&d));
 	vh_close(&d);
 	close(fd);
 	close(tun);
