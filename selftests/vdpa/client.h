@@ -18,6 +18,10 @@
 #define CLIENT_MEM	(1UL << 20)
 #define CLIENT_IOVA	0x40000000UL
 
+/* The status of a device that its driver runs. */
+#define S_OK	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | \
+		 VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)
+
 /* Where things are in the client's memory. */
 #define OFF_DESC	0x0000
 #define OFF_AVAIL	0x1000

@@ -384,33 +384,6 @@ static int sh(const char *cmd)
 	return system(cmd);
 }
 
-static int devices_make(void)
-{
-	struct rlimit lim = { RLIM_INFINITY, RLIM_INFINITY };
-
-	setrlimit(RLIMIT_MEMLOCK, &lim);
-	if (sh("modprobe -a vhost_vdpa && mkdir -p " PROFILE) ||
-	    sh("cd " PROFILE " && echo 128M >capacity && echo 1 >queues &&"
-	       " echo 256 >queue_max && echo 1 >use_va &&"
-	       " echo vdpa_blk_sim >serial") ||
-	    sh("echo 0 >" BUS "/drivers_autoprobe") ||
-	    sh("vdpa dev add name " SIM " mgmtdev vdpasim_blk") ||
-	    sh("vdpa dev add name " OURS " mgmtdev trivio_blk") ||
-	    sh("echo " SIM " >" BUS "/drivers/vhost_vdpa/bind") ||
-	    sh("echo " OURS " >" BUS "/drivers/vhost_vdpa/bind"))
-		return -EIO;
-	return sim_node(SIM, path[0], sizeof(path[0])) ?:
-	       sim_node(OURS, path[1], sizeof(path[1]));
-}
-
-static void devices_end(void)
-{
-	if (sh("vdpa dev del " SIM "; vdpa dev del " OURS "; rmdir " PROFILE) ||
-	    sh("echo 1 >" BUS "/drivers_autoprobe") ||
-	    sh("rmmod vdpa_sim_blk vdpa_sim"))
-		ksft_print_msg("the devices did not go\n");
-}
-
 static int common_find(void)
 {
 	uint64_t f;
@@ -427,9 +400,36 @@ static int common_find(void)
 	return 0;
 }
 
+static int devices_make(void)
+{
+	struct rlimit lim = { RLIM_INFINITY, RLIM_INFINITY };
+
+	setrlimit(RLIMIT_MEMLOCK, &lim);
+	if (sh("modprobe -a vhost_vdpa && mkdir -p " PROFILE) ||
+	    sh("cd " PROFILE " && echo 128M >capacity && echo 1 >queues &&"
+	       " echo 256 >queue_max && echo 1 >use_va &&"
+	       " echo vdpa_blk_sim >serial") ||
+	    sh("echo 0 >" BUS "/drivers_autoprobe") ||
+	    sh("vdpa dev add name " SIM " mgmtdev vdpasim_blk") ||
+	    sh("vdpa dev add name " OURS " mgmtdev trivio_blk") ||
+	    sh("echo " SIM " >" BUS "/drivers/vhost_vdpa/bind") ||
+	    sh("echo " OURS " >" BUS "/drivers/vhost_vdpa/bind"))
+		return -EIO;
+	return sim_node(SIM, path[0], sizeof(path[0])) ?:
+	       sim_node(OURS, path[1], sizeof(path[1])) ?: common_find();
+}
+
+static void devices_end(void)
+{
+	if (sh("vdpa dev del " SIM "; vdpa dev del " OURS "; rmdir " PROFILE) ||
+	    sh("echo 1 >" BUS "/drivers_autoprobe") ||
+	    sh("rmmod vdpa_sim_blk vdpa_sim"))
+		ksft_print_msg("the devices did not go\n");
+}
+
 /* ---- main ---- */
 
-static int replay(const char *file)
+static void replay(const char *file)
 {
 	static struct gen g;
 	char line[256], why[512] = "";
@@ -449,10 +449,9 @@ static int replay(const char *file)
 	if (r)
 		ksft_print_msg("%s: %d %s\n", file, r, why);
 	ksft_test_result(!r, "replay of %u steps\n", g.n);
-	return r;
 }
 
-static int fuzz(const struct dice_args *a)
+static void fuzz(const struct dice_args *a)
 {
 	time_t end = time(NULL) + (a->seconds ?: 120);
 	unsigned int runs = 0, steps = 0;
@@ -480,28 +479,15 @@ static int fuzz(const struct dice_args *a)
 		show(&g);
 	}
 	ksft_test_result(!r && runs, "random scripts agree\n");
-	return r;
 }
+
+static const struct sim_test test = {
+	.doc = "Random scripts on the kernel's vDPA simulator and on ours, compared.",
+	.what = "blk", .make = devices_make, .end = devices_end,
+	.replay = replay, .fuzz = fuzz,
+};
 
 int main(int argc, char **argv)
 {
-	struct dice_args a = { .seed = 1 };
-	int r;
-
-	dice_parse(argc, argv,
-		   "Random scripts on the kernel's vDPA simulator and on ours, compared.",
-		   true, &a);
-	ksft_print_header();
-	ksft_set_plan(1);
-	if (sim_load("blk"))
-		ksft_exit_skip("no vdpa_sim: not in this kernel, and TRIVIO_SIM names no folder with it\n");
-	r = devices_make() ?: common_find();
-	if (r)
-		ksft_test_result_fail("two devices: %s\n", strerror(-r));
-	else if (a.replay)
-		replay(a.replay);
-	else
-		fuzz(&a);
-	devices_end();
-	ksft_finished();
+	sim_main(argc, argv, &test);
 }

@@ -17,13 +17,11 @@
  */
 #include <errno.h>
 #include <linux/if_ether.h>
-#include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,9 +45,6 @@
 #define RX_SLOTS	32		/* of two */
 #define RX_DATA		(NQ_DATA + 0x20000)
 #define SLOT		0x1000
-
-#define S_OK	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | \
-		 VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)
 
 static const uint64_t FEATURES =
 	1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_F_ACCESS_PLATFORM |
@@ -464,7 +459,7 @@ static int do_ask(struct node *n, const struct step *s, struct seen *r)
 {
 	static const unsigned long one[] = {
 		VHOST_VDPA_GET_DEVICE_ID, VHOST_VDPA_GET_CONFIG_SIZE,
-		VHOST_VDPA_GET_VQS_COUNT, VHOST_VDPA_GET_AS_NUM,
+		VHOST_VDPA_GET_VQS_COUNT,
 	};
 	struct vhost_vring_state st = { .index = s->b };
 	uint32_t v = 0;
@@ -637,7 +632,7 @@ static void devices_end(void)
 
 /* ---- main ---- */
 
-static int replay(const char *file)
+static void replay(const char *file)
 {
 	FILE *f = fopen(file, "r");
 	unsigned long long a, b, c;
@@ -661,7 +656,6 @@ static int replay(const char *file)
 	if (at >= 0)
 		ksft_print_msg("%s: %s\n", file, s.n ? why : "no steps in it");
 	ksft_test_result(at < 0, "replay of %u steps\n", s.n);
-	return at >= 0;
 }
 
 static void fuzz(const struct dice_args *a)
@@ -694,25 +688,13 @@ static void fuzz(const struct dice_args *a)
 	ksft_test_result(at < 0 && runs, "random scripts agree\n");
 }
 
+static const struct sim_test test = {
+	.doc = "Random frames and commands on the kernel's vDPA net simulator and on ours, compared.",
+	.what = "net", .make = devices_make, .end = devices_end,
+	.replay = replay, .fuzz = fuzz,
+};
+
 int main(int argc, char **argv)
 {
-	struct dice_args a = { .seed = 1 };
-	int err;
-
-	dice_parse(argc, argv,
-		   "Random frames and commands on the kernel's vDPA net simulator and on ours, compared.",
-		   true, &a);
-	ksft_print_header();
-	ksft_set_plan(1);
-	if (sim_load("net"))
-		ksft_exit_skip("no vdpa_sim_net: not in this kernel, and TRIVIO_SIM names no folder with it\n");
-	err = devices_make();
-	if (err)
-		ksft_test_result_fail("two devices: %s\n", strerror(-err));
-	else if (a.replay)
-		replay(a.replay);
-	else
-		fuzz(&a);
-	devices_end();
-	ksft_finished();
+	sim_main(argc, argv, &test);
 }

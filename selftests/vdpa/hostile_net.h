@@ -34,9 +34,6 @@
 #define CTRLQ	4
 #define HLEN	((int)sizeof(struct virtio_net_hdr_v1))
 
-#define S_OK	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | \
-		 VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)
-
 /* What a simple driver takes; offloads only where a test wants them. */
 static const uint64_t PLAIN =
 		 1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_F_ACCESS_PLATFORM |

@@ -32,9 +32,6 @@ static const uint64_t FEATURES =
 		  1ULL << VIRTIO_NET_F_MQ | 1ULL << VIRTIO_NET_F_RSS |
 		  1ULL << VIRTIO_NET_F_HASH_REPORT;
 
-#define S_OK	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | \
-		 VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)
-
 /* struct virtio_net_rss_config with a table of four. */
 struct rss4 {
 	uint32_t types;
