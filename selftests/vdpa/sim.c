@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kselftest.h"
 #include "sim.h"
 
-static int sim_load(const char *what)
+int sim_load(const char *what)
 {
 	char cmd[512];
 
@@ -36,26 +35,4 @@ int sim_node(const char *name, char *to, size_t size)
 	snprintf(to, size, "/dev/%s", strrchr(g.gl_pathv[0], '/') + 1);
 	globfree(&g);
 	return 0;
-}
-
-void sim_main(int argc, char **argv, const struct sim_test *t)
-{
-	struct dice_args a = { .seed = 1 };
-	int err;
-
-	dice_parse(argc, argv, t->doc, true, &a);
-	ksft_print_header();
-	ksft_set_plan(1);
-	if (sim_load(t->what))
-		ksft_exit_skip("no vdpa_sim_%s: not in this kernel, and TRIVIO_SIM names no folder with it\n",
-			       t->what);
-	err = t->make();
-	if (err)
-		ksft_test_result_fail("two devices: %s\n", strerror(-err));
-	else if (a.replay)
-		t->replay(a.replay);
-	else
-		t->fuzz(&a);
-	t->end();
-	ksft_finished();
 }

@@ -4,7 +4,9 @@
 #define VDPA_SIM_H
 
 #include <stddef.h>
+#include <string.h>
 
+#include "kselftest.h"
 #include "../lib/dice.h"
 
 /**
@@ -26,12 +28,35 @@ struct sim_test {
 };
 
 /*
- * Runs it, and exits. The simulator's modules are the kernel's own, or those in the
- * folder TRIVIO_SIM, as Debian's kernel has none; without either it is skipped.
+ * The modules of the @what simulator: the kernel's own, or those that are in the
+ * folder TRIVIO_SIM, as Debian's kernel has none. 0 if they are there.
  */
-void sim_main(int argc, char **argv, const struct sim_test *t);
+int sim_load(const char *what);
 
 /* Path of the vhost-vdpa node of device @name, to @to; -ENODEV. */
 int sim_node(const char *name, char *to, size_t size);
+
+/* Runs it, and exits. Inline: kselftest's counters are each file's own. */
+static inline void sim_main(int argc, char **argv, const struct sim_test *t)
+{
+	struct dice_args a = { .seed = 1 };
+	int err;
+
+	dice_parse(argc, argv, t->doc, true, &a);
+	ksft_print_header();
+	ksft_set_plan(1);
+	if (sim_load(t->what))
+		ksft_exit_skip("no vdpa_sim_%s: not in this kernel, and TRIVIO_SIM names no folder with it\n",
+			       t->what);
+	err = t->make();
+	if (err)
+		ksft_test_result_fail("two devices: %s\n", strerror(-err));
+	else if (a.replay)
+		t->replay(a.replay);
+	else
+		t->fuzz(&a);
+	t->end();
+	ksft_finished();
+}
 
 #endif /* VDPA_SIM_H */
