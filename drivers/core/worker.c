@@ -8,6 +8,7 @@
  */
 #include <linux/cgroup.h>
 #include <linux/completion.h>
+#include <linux/cred.h>
 #include <linux/kcov.h>
 #include <linux/kthread.h>
 #include <linux/mmu_context.h>
@@ -15,6 +16,7 @@
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/vhost_task.h>
 #include <linux/slab.h>
 
@@ -29,6 +31,8 @@
  * @vtsk: TRIVIO_WORKER_TASK
  * @task: TRIVIO_WORKER_KTHREAD
  * @mm: mm that the kernel thread borrows, or NULL; a reference (mmgrab)
+ * @cred: with @mm: credentials of the owner, or NULL; a reference
+ * @memlock: with @mm: the owner's RLIMIT_MEMLOCK when the thread was made
  * @pid: for people, in the initial namespace
  * @thread: the thread while it runs work, to be compared and nothing else
  * @killed: the owner was killed, nothing runs any more; under @lock
@@ -42,6 +46,8 @@ struct trivio_worker {
 	struct vhost_task *vtsk;
 	struct task_struct *task;
 	struct mm_struct *mm;
+	const struct cred *cred;
+	struct rlimit memlock;
 	pid_t pid;
 	struct task_struct *thread;
 	bool killed;
@@ -127,10 +133,28 @@ static bool worker_run_mm(struct trivio_worker *w)
 	return did;
 }
 
+/*
+ * What is pinned for an owner is held to the owner's limit and rights, whichever
+ * thread pins it. Nobody else has this thread's limits.
+ */
+static void worker_borrow_limits(struct trivio_worker *w)
+{
+	if (!w->mm)
+		return;
+	override_creds(w->cred);
+	task_lock(current->group_leader);
+	current->signal->rlim[RLIMIT_MEMLOCK] = w->memlock;
+	task_unlock(current->group_leader);
+}
+
 static int worker_kthread_fn(void *data)
 {
 	struct trivio_worker *w = data;
+	const struct cred *own = current_cred();
 
+	/* trivio_worker_interrupt() */
+	allow_kernel_signal(SIGKILL);
+	worker_borrow_limits(w);
 	for (;;) {
 		/* Pairs with the wake-up in trivio_worker_queue(). */
 		set_current_state(TASK_INTERRUPTIBLE);
@@ -141,6 +165,8 @@ static int worker_kthread_fn(void *data)
 		if (!worker_run_mm(w))
 			schedule();
 	}
+	if (w->mm)
+		revert_creds(own);
 	return 0;
 }
 
@@ -187,11 +213,22 @@ static int worker_start_kthread(struct trivio_worker *w, const char *name)
 	return 0;
 }
 
+static void worker_free(struct trivio_worker *w)
+{
+	if (w->mm) {
+		mmdrop(w->mm);
+		put_cred(w->cred);
+	}
+	mutex_destroy(&w->lock);
+	kfree(w);
+}
+
 /**
  * trivio_worker_create() - start a worker
  * @kind: what kind of thread
  * @name: its name, as ps shows it
- * @mm: TRIVIO_WORKER_KTHREAD: mm to run under, or NULL
+ * @mm: TRIVIO_WORKER_KTHREAD: mm to run under, or NULL; with the caller's
+ *	credentials and RLIMIT_MEMLOCK, as they are now
  *
  * Context: may sleep. TRIVIO_WORKER_TASK: in the process that will own it.
  *
@@ -216,14 +253,16 @@ struct trivio_worker *trivio_worker_create(enum trivio_worker_kind kind,
 	if (kind == TRIVIO_WORKER_KTHREAD && mm) {
 		mmgrab(mm);
 		w->mm = mm;
+		w->cred = get_current_cred();
+		task_lock(current->group_leader);
+		w->memlock = current->signal->rlim[RLIMIT_MEMLOCK];
+		task_unlock(current->group_leader);
 	}
 
 	err = kind == TRIVIO_WORKER_TASK ? worker_start_task(w, name) :
 					   worker_start_kthread(w, name);
 	if (err) {
-		if (w->mm)
-			mmdrop(w->mm);
-		kfree(w);
+		worker_free(w);
 		return ERR_PTR(err);
 	}
 
@@ -277,11 +316,26 @@ void trivio_worker_put(struct trivio_worker *w)
 	/* Only a killed worker leaves work; another worker may get it next. */
 	llist_for_each_entry_safe(work, next, llist_del_all(&w->list), node)
 		clear_bit(WORK_QUEUED, &work->flags);
-	if (w->mm)
-		mmdrop(w->mm);
-	kfree(w);
+	worker_free(w);
 }
 EXPORT_SYMBOL_GPL(trivio_worker_put);
+
+/**
+ * trivio_worker_interrupt() - have a kernel thread give up what it waits for
+ * @w: worker that is about to be let go of, or NULL
+ *
+ * A page fault of borrowed memory may be user space's to answer (userfaultfd).
+ * From here on the thread's faults fail instead of waiting, so that whoever ends
+ * its queues need not wait either. A vhost_task has this from its owner's end.
+ *
+ * Context: any that may take a siglock.
+ */
+void trivio_worker_interrupt(struct trivio_worker *w)
+{
+	if (w && w->kind == TRIVIO_WORKER_KTHREAD)
+		send_sig(SIGKILL, w->task, 1);
+}
+EXPORT_SYMBOL_GPL(trivio_worker_interrupt);
 
 /**
  * trivio_worker_queue() - have work run in the worker

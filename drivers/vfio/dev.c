@@ -242,6 +242,8 @@ void trivio_mdev_dev_close(struct trivio_mdev *m)
 	u16 i;
 
 	lockdep_assert_held(&m->lock);
+	/* Pinning may wait for the client, whose end waits for this close. */
+	trivio_worker_interrupt(m->worker);
 	trivio_dev_reset(m->dev);
 	for (i = 0; i < m->nqueues; i++) {
 		trivio_queue_set_mem(&m->dev->queue[i], NULL);

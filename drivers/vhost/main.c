@@ -569,6 +569,7 @@ static int vn_release(struct inode *inode, struct file *file)
 	struct vn_dev *vn = file->private_data;
 
 	mutex_lock(&vn->mutex);
+	vn_workers_interrupt(vn);
 	vn_reset(vn);
 	mutex_unlock(&vn->mutex);
 	trivio_dev_destroy(vn->dev);

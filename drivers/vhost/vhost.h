@@ -139,6 +139,7 @@ int vn_map_ring(struct trivio_mem *mem, u64 addr, size_t len, u32 perm,
 
 /* worker.c */
 int vn_workers_start(struct vn_dev *vn);
+void vn_workers_interrupt(struct vn_dev *vn);
 void vn_workers_stop(struct vn_dev *vn);
 long vn_worker_ioctl(struct vn_dev *vn, unsigned int cmd, void __user *argp);
 

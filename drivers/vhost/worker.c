@@ -65,6 +65,23 @@ int vn_workers_start(struct vn_dev *vn)
 }
 
 /**
+ * vn_workers_interrupt() - no worker waits for its owner's memory any more
+ * @vn: device that is being closed
+ *
+ * Else a fault that is the owner's own to answer would wait for the owner, whose
+ * end waits for this close.
+ */
+void vn_workers_interrupt(struct vn_dev *vn)
+{
+	struct trivio_worker *w;
+	unsigned long id;
+
+	lockdep_assert_held(&vn->mutex);
+	xa_for_each(&vn->workers, id, w)
+		trivio_worker_interrupt(w);
+}
+
+/**
  * vn_workers_stop() - end all workers
  * @vn: device; its queues are stopped
  */

@@ -49,6 +49,7 @@ struct trivio_worker *trivio_worker_create(enum trivio_worker_kind kind,
 void trivio_worker_get(struct trivio_worker *w);
 void trivio_worker_put(struct trivio_worker *w);
 bool trivio_worker_queue(struct trivio_worker *w, struct trivio_work *work);
+void trivio_worker_interrupt(struct trivio_worker *w);
 void trivio_worker_flush(struct trivio_worker *w);
 bool trivio_worker_has_work(struct trivio_worker *w);
 bool trivio_worker_is_current(const struct trivio_worker *w);

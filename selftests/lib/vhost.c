@@ -387,6 +387,7 @@ static void default_opts(struct vh_opts *o)
  */
 int vh_attach(struct vh_dev *d, const char *node)
 {
+	uint8_t mode = VHOST_FORK_OWNER_KTHREAD;
 	unsigned int q;
 	int r;
 
@@ -394,6 +395,11 @@ int vh_attach(struct vh_dev *d, const char *node)
 	if (d->fd < 0)
 		return vh_fail(-errno, "open %s", node ?: vh_node());
 	d->ntasks = tasks_now(d->tasks, 64);
+	if (d->opts.kthread) {
+		r = vh_ioctl(d->fd, VHOST_SET_FORK_FROM_OWNER, &mode);
+		if (r)
+			return vh_fail(r, "SET_FORK_FROM_OWNER");
+	}
 	r = vh_ioctl(d->fd, VHOST_SET_OWNER, NULL);
 	if (r)
 		return vh_fail(r, "SET_OWNER");

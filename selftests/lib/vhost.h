@@ -162,6 +162,7 @@ struct vh_ring {
  * @no_base: do not send SET_VRING_BASE (packed clients exist that never do)
  * @dpdk_base: packed: send the high half of the base as 0
  * @iotlb: memory is told by IOTLB updates, not by the table
+ * @kthread: served by kernel threads, not by threads of this process
  */
 struct vh_opts {
 	const char *node;
@@ -176,6 +177,7 @@ struct vh_opts {
 	bool no_base;
 	bool dpdk_base;
 	bool iotlb;
+	bool kthread;
 };
 
 /** struct vh_dev - one open vhost node with its memory and its two rings */

@@ -102,6 +102,40 @@ TEST_F_TIMEOUT(owner, E01_ring_pins_and_the_memlock_limit, LONG)
 	OK(vh_start(self->d, self->t->fd));
 }
 
+/* A kernel thread pins for its owner: the owner's limit, as it was then, holds. */
+TEST_F_TIMEOUT(owner, E01_memlock_limit_of_a_kthread, LONG)
+{
+	struct vh_opts o = { .kthread = true };
+	int status;
+	pid_t pid;
+
+	if (dut_is_ref())
+		SKIP(return, "needs VHOST_SET_FORK_FROM_OWNER");
+	pid = fork();
+	if (!pid) {
+		struct rlimit l;
+		struct vh_dev d;
+		struct vh_tap t;
+
+		drop_ipc_lock();
+		getrlimit(RLIMIT_MEMLOCK, &l);
+		l.rlim_cur = 4096;
+		if (setrlimit(RLIMIT_MEMLOCK, &l) || vh_open(&d, &o) ||
+		    vh_tap_open(&t, 0, 12))
+			_exit(10);
+		/* The bind pins from here, where there is room by now. */
+		l.rlim_cur = l.rlim_max;
+		if (setrlimit(RLIMIT_MEMLOCK, &l) || vh_start(&d, t.fd))
+			_exit(11);
+		/* The same place again: now it is the thread that maps it. */
+		if (vh_ring_addr(&d, VH_RX, false))
+			_exit(12);
+		_exit(vh_wait_fd(d.ring[VH_RX].err, 5000) ? 0 : 13);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, WEXITSTATUS(status));
+}
+
 TEST_F_TIMEOUT(owner, E03_no_file_descriptors_left, LONG)
 {
 	struct rlimit l, few;
@@ -232,7 +266,43 @@ static int uffd_hold(void *p, size_t size)
 	return fd;
 }
 
-TEST_F_TIMEOUT(owner, R31_page_that_never_comes, LONG)
+/* The process whose page it is; says on @report how far it came. */
+static void child_holds(bool kthread, int report)
+{
+	static struct vh_dev d;
+	static struct vh_tap t;
+	struct vh_opts o = { .kthread = kthread };
+	struct raw bad = { 0, 4000, 0, 0 };
+	uint8_t *hold;
+	char b;
+	int r;
+
+	r = vh_open(&d, &o) ?: vh_tap_open(&t, 0, 12);
+	if (r)
+		_exit(1);
+	hold = vh_alloc(&d.mem, 8192, 4096);
+	/* Never touched, and nobody answers for it. */
+	r = uffd_hold(hold, 8192);
+	if (r < 0)
+		r = r == -EPERM ? 4 : 1;
+	else
+		r = vh_start(&d, t.fd) ? 1 : 0;
+	bad.addr = vh_gpa(&d.mem, hold);
+	if (!r)
+		raw_post(&d.ring[VH_TX], &bad, 1, 0);
+	b = r;
+	if (write(report, &b, 1) != 1 || r)
+		_exit(r);
+	/* This stop would wait for the page; the kill must not. */
+	usleep(100000);
+	if (!kthread)
+		vh_stop(&d);
+	for (;;)
+		pause();
+}
+
+static void page_never_comes(struct __test_metadata *_metadata,
+			     struct stage *s, bool kthread)
 {
 	pid_t pid;
 	int p[2];
@@ -240,40 +310,27 @@ TEST_F_TIMEOUT(owner, R31_page_that_never_comes, LONG)
 
 	ASSERT_EQ(0, pipe(p));
 	pid = fork();
-	if (!pid) {
-		static struct vh_dev d;
-		static struct vh_tap t;
-		struct raw bad = { 0, 4000, 0, 0 };
-		uint8_t *hold;
-		int r;
-
-		r = vh_open(&d, NULL) ?: vh_tap_open(&t, 0, 12);
-		if (r)
-			_exit(1);
-		hold = vh_alloc(&d.mem, 8192, 4096);
-		/* Never touched, and nobody answers for it. */
-		r = uffd_hold(hold, 8192);
-		if (r < 0)
-			r = r == -EPERM ? 4 : 1;
-		else
-			r = vh_start(&d, t.fd) ? 1 : 0;
-		bad.addr = vh_gpa(&d.mem, hold);
-		if (!r)
-			raw_post(&d.ring[VH_TX], &bad, 1, 0);
-		b = r;
-		if (write(p[1], &b, 1) != 1 || r)
-			_exit(r);
-		/* This close would wait for the page; the kill must not. */
-		usleep(100000);
-		vh_stop(&d);
-		_exit(0);
-	}
+	if (!pid)
+		child_holds(kthread, p[1]);
 	ASSERT_EQ(1, read(p[0], &b, 1));
 	usleep(300000);
-	OK(vh_both_check(&self->s.peer, &self->s.peer_tap, 50));
+	OK(vh_both_check(&s->peer, &s->peer_tap, 50));
 	kill(pid, SIGKILL);
 	EXPECT_EQ(0, gone(pid, 2 * CLOSE_MS));
 	EXPECT_EQ(0, b) TH_LOG("the child could not set up: %d", b);
+}
+
+TEST_F_TIMEOUT(owner, R31_page_that_never_comes, LONG)
+{
+	page_never_comes(_metadata, &self->s, false);
+}
+
+/* The thread is no part of the owner: closing must end what it waits for. */
+TEST_F_TIMEOUT(owner, R31_page_that_never_comes_kthread, LONG)
+{
+	if (dut_is_ref())
+		SKIP(return, "needs VHOST_SET_FORK_FROM_OWNER");
+	page_never_comes(_metadata, &self->s, true);
 }
 
 /* ---- the module ---- */
