@@ -10,7 +10,7 @@
  *    comes with interrupts off (an eventfd's) or while somebody else serves
  *    goes to the worker, which takes the same lock;
  *  - worker: the queue's worker pops and hands each request to a work item, so
- *    that as many are in flight as the driver queues. Over user memory the
+ *    that many are in flight at once. Over user memory the
  *    worker carries them out itself, as it has the mm.
  *
  * A request that can't be done at once is copied from the queue's scratch chain
@@ -41,7 +41,21 @@
 /* As QEMU's virtio-blk offers by default: ring size less header and status. */
 #define BLK_SEG_MAX		126
 
+/*
+ * What a queue may have under way. More stays in its ring, so that a driver can't
+ * queue hours of work that a reset, or a map that changes, would have to wait for.
+ */
+#define BLK_INFLIGHT_REQS	256
+#define BLK_INFLIGHT_BYTES	(64LL << 20)
+
+/* Threads for what may sleep, for one device. */
+#define BLK_WORKERS		64
+
 #define BLK_KICKED		0
+#define BLK_SPARE		1
+
+/* No memory to carry on with a request: it waits in the ring. */
+#define BLK_LATER		1
 
 static struct trivio_blkq *to_blkq(struct trivio_queue *q)
 {
@@ -134,6 +148,17 @@ static void blk_data_iter(struct trivio_queue *q, struct trivio_blk_req *req)
 	iov_iter_truncate(&req->iter, req->cmd.len);
 }
 
+/* Injected; a reset need not wait for it. */
+static void blk_delay(const struct trivio_blk_req *req)
+{
+	u32 left = req->delay_ms, part;
+
+	for (; left && !trivio_blk_req_void(req); left -= part) {
+		part = min(left, 50U);
+		msleep(part);
+	}
+}
+
 static void blk_work(struct work_struct *work)
 {
 	struct trivio_blk_req *req = container_of(work, struct trivio_blk_req,
@@ -144,45 +169,82 @@ static void blk_work(struct work_struct *work)
 	int err;
 
 	if (unlikely(req->delay_ms))
-		msleep(req->delay_ms);
-	err = disk->ops->submit(disk, req);
+		blk_delay(req);
+	err = trivio_blk_req_void(req) ? -EIO : disk->ops->submit(disk, req);
 	memalloc_noio_restore(noio);
 	if (err != -EIOCBQUEUED)
 		trivio_blk_req_done(req, err);
 }
 
-static void blk_req_free(struct trivio_blk_req *req)
+static void blk_req_free(struct trivio_blkq *bq, struct trivio_blk_req *req)
 {
 	__acquire(&req->blk->inflight);
 	srcu_up_read(&req->blk->inflight, req->srcu_idx);
-	kvfree(req);
+	if (unlikely(req == bq->spare))
+		clear_bit(BLK_SPARE, &bq->flags);
+	else
+		kvfree(req);
+}
+
+static size_t blk_req_size(u32 ndesc, u32 nseg, u32 nrange)
+{
+	return sizeof(struct trivio_blk_req) +
+	       nseg * sizeof(union trivio_seg) +
+	       ndesc * sizeof(struct trivio_desc) +
+	       nrange * sizeof(struct trivio_blk_range);
+}
+
+/*
+ * Where memory can't be waited for, one request at a time has the spare's. For
+ * others that one's end is what they wait for.
+ */
+static struct trivio_blk_req *blk_req_alloc(struct trivio_blkq *bq, size_t size)
+{
+	gfp_t gfp = trivio_queue_direct(bq->q) ? GFP_NOWAIT | __GFP_NOWARN :
+						 GFP_NOIO | __GFP_NOWARN;
+	struct trivio_blk_req *req = kvmalloc(size, gfp);
+
+	if (likely(req))
+		return req;
+	return test_and_set_bit(BLK_SPARE, &bq->flags) ? NULL : bq->spare;
 }
 
 /* Give the request in hand memory of its own: head, segments, ranges. */
-static struct trivio_blk_req *blk_req_dup(const struct trivio_blk_req *src,
-					  gfp_t gfp)
+static struct trivio_blk_req *blk_req_dup(struct trivio_blkq *bq,
+					  const struct trivio_blk_req *src)
 {
 	const struct trivio_chain *c = &src->chain;
 	u32 ndesc = c->nout + c->nin, nseg = c->out_segs + c->in_segs;
-	size_t desc_size = ndesc * sizeof(*c->desc);
-	size_t seg_size = nseg * sizeof(*c->seg);
-	size_t range_size = src->cmd.nseg * sizeof(*src->range);
 	struct trivio_blk_req *req;
 	void *p;
 
-	req = kvmalloc(sizeof(*req) + desc_size + seg_size + range_size, gfp);
+	req = blk_req_alloc(bq, blk_req_size(ndesc, nseg, src->cmd.nseg));
 	if (!req)
 		return NULL;
 	*req = *src;
 	p = req + 1;
-	req->chain.seg = memcpy(p, c->seg, seg_size);
+	req->chain.seg = memcpy(p, c->seg, nseg * sizeof(*c->seg));
 	req->chain.seg_max = nseg;
-	p += seg_size;
-	req->chain.desc = memcpy(p, c->desc, desc_size);
+	p += nseg * sizeof(*c->seg);
+	req->chain.desc = memcpy(p, c->desc, ndesc * sizeof(*c->desc));
 	req->chain.desc_max = ndesc;
-	p += desc_size;
-	req->range = range_size ? memcpy(p, src->range, range_size) : NULL;
+	p += ndesc * sizeof(*c->desc);
+	req->range = src->cmd.nseg ? memcpy(p, src->range, src->cmd.nseg *
+					    sizeof(*src->range)) : NULL;
 	return req;
+}
+
+/* What the disk may have to read or write for it. */
+static u64 blk_bytes(const struct trivio_blk_req *req)
+{
+	u64 bytes = req->cmd.len;
+	u32 i;
+
+	if (req->cmd.op != TRIVIO_BLK_WRITE_ZEROES)
+		return bytes;
+	for (i = 0; i < req->cmd.nseg; i++)
+		bytes += (u64)req->range[i].count << TRIVIO_SECTOR_SHIFT;
+	return bytes;
 }
 
 /* Carry on with the request in hand where it may sleep. */
@@ -190,11 +252,11 @@ static int blk_defer(struct trivio_blkq *bq, struct trivio_blk_req *req)
 {
 	struct trivio_blk_req *own;
 
-	own = blk_req_dup(req, trivio_queue_direct(bq->q) ?
-			       GFP_NOWAIT | __GFP_NOWARN : GFP_NOIO);
+	own = blk_req_dup(bq, req);
 	if (!own)
-		return -ENOMEM;
+		return BLK_LATER;
 	own->may_sleep = true;
+	own->bytes = blk_bytes(own);
 	/* Ends in another context, which sparse can't follow. */
 	own->srcu_idx = srcu_down_read(&bq->blk->inflight);
 	__release(&bq->blk->inflight);
@@ -202,7 +264,8 @@ static int blk_defer(struct trivio_blkq *bq, struct trivio_blk_req *req)
 		blk_data_iter(bq->q, own);
 	INIT_WORK(&own->work, blk_work);
 	atomic_inc(&bq->inflight);
-	queue_work(system_unbound_wq, &own->work);
+	atomic64_add(own->bytes, &bq->inflight_bytes);
+	queue_work(bq->blk->wq, &own->work);
 	return -EIOCBQUEUED;
 }
 
@@ -245,7 +308,8 @@ static int blk_submit(struct trivio_blkq *bq, struct trivio_blk_req *req)
 
 	/* User memory can only be reached from here, under the owner's mm. */
 	req->may_sleep = bq->q->mem->kind == TRIVIO_MEM_USER;
-	if (!req->may_sleep && !disk->ops->atomic)
+	if (!req->may_sleep &&
+	    (!disk->ops->atomic || req->cmd.len > BLK_BUDGET_BYTES))
 		return blk_defer(bq, req);
 	if (req->cmd.op <= TRIVIO_BLK_OUT)
 		blk_data_iter(bq->q, req);
@@ -290,8 +354,11 @@ static bool blk_answered(struct trivio_blkq *bq, struct trivio_blk_req *req)
 	}
 }
 
-/* One popped request: from the bytes of the driver to the disk, or back. */
-static void blk_request(struct trivio_blkq *bq, struct trivio_blk_req *req)
+/*
+ * One popped request: from the bytes of the driver to the disk, or back. False if
+ * it went back to the ring, until something that is under way has ended.
+ */
+static bool blk_request(struct trivio_blkq *bq, struct trivio_blk_req *req)
 {
 	struct trivio_blk_limits lim = bq->blk->limits;
 	struct virtio_blk_outhdr hdr = {};
@@ -305,7 +372,7 @@ static void blk_request(struct trivio_blkq *bq, struct trivio_blk_req *req)
 	    trivio_chain_read(q, c, 0, &hdr, sizeof(hdr))) {
 		trivio_queue_drop(q, TRIVIO_STAT_DROP_FAULT, c->id, c->out_len);
 		trivio_queue_push(q, c, 0);
-		return;
+		return true;
 	}
 	status = trivio_blk_parse(&lim, &hdr, c->out_len, c->in_len, &req->cmd);
 	if (unlikely(status < 0)) {
@@ -314,21 +381,26 @@ static void blk_request(struct trivio_blkq *bq, struct trivio_blk_req *req)
 				  c->out_len);
 		trivio_queue_push(q, c, 0);
 		trivio_queue_error(q, TRIVIO_ERR_FORMAT, c->id, 0);
-		return;
+		return true;
 	}
 	if (!status && req->cmd.nseg)
 		status = blk_get_ranges(bq, req, &lim);
 	if (!status && blk_answered(bq, req))
-		return;
+		return true;
 	if (status) {
 		req->cmd.len = 0;
 		blk_complete(q, req, status);
-		return;
+		return true;
 	}
 	req->sync = !READ_ONCE(bq->blk->wce);
 	err = blk_submit(bq, req);
+	if (unlikely(err == BLK_LATER)) {
+		trivio_queue_unpop(q, c);
+		return false;
+	}
 	if (err != -EIOCBQUEUED)
 		blk_complete(q, req, blk_status(err));
+	return true;
 }
 
 static void blk_reap(struct trivio_blkq *bq)
@@ -341,8 +413,21 @@ static void blk_reap(struct trivio_blkq *bq)
 	node = llist_reverse_order(llist_del_all(&bq->done));
 	llist_for_each_entry_safe(req, next, node, done) {
 		blk_complete(bq->q, req, blk_status(req->err));
-		blk_req_free(req);
+		blk_req_free(bq, req);
 	}
+}
+
+/*
+ * Its requests are enough for now: each that ends wakes the queue. So does the one
+ * that has the spare.
+ */
+static bool blk_full(struct trivio_blkq *bq)
+{
+	int n = atomic_read(&bq->inflight);
+
+	return unlikely(n) &&
+	       (n >= BLK_INFLIGHT_REQS ||
+		atomic64_read(&bq->inflight_bytes) >= BLK_INFLIGHT_BYTES);
 }
 
 /*
@@ -361,11 +446,14 @@ static bool blk_turn(struct trivio_blkq *bq)
 	blk_reap(bq);
 	trivio_ring_kick_disable(&q->ring);
 	for (;;) {
-		got = trivio_queue_next(q, &req->chain);
+		got = blk_full(bq) ? 0 : trivio_queue_next(q, &req->chain);
 		if (got <= 0)
 			break;
 		bytes += req->chain.out_len + req->chain.in_len;
-		blk_request(bq, req);
+		if (unlikely(!blk_request(bq, req))) {
+			got = 0;
+			break;
+		}
 		if (++reqs >= BLK_BUDGET_REQS || bytes >= BLK_BUDGET_BYTES)
 			break;
 	}
@@ -404,6 +492,7 @@ void trivio_blk_req_done(struct trivio_blk_req *req, int err)
 	req->err = err;
 	/* Keeps @bq from going away under the wake-ups: stop waits for RCU. */
 	rcu_read_lock();
+	atomic64_sub(req->bytes, &bq->inflight_bytes);
 	llist_add(&req->done, &bq->done);
 	atomic_dec(&bq->inflight);
 	blk_wake(bq);
@@ -411,6 +500,22 @@ void trivio_blk_req_done(struct trivio_blk_req *req, int err)
 	rcu_read_unlock();
 }
 EXPORT_SYMBOL_GPL(trivio_blk_req_done);
+
+/**
+ * trivio_blk_req_void() - does nobody wait for the result of a request any more
+ * @req: request
+ *
+ * A disk asks between steps of what takes long, and fails the rest with -EIO.
+ *
+ * Context: any.
+ *
+ * Return: true once a reset or the end of the device waits for it.
+ */
+bool trivio_blk_req_void(const struct trivio_blk_req *req)
+{
+	return req->blk && READ_ONCE(req->blk->ending);
+}
+EXPORT_SYMBOL_GPL(trivio_blk_req_void);
 
 /*
  * Direct service. BLK_KICKED is set before the lock is tried: whoever holds the
@@ -554,7 +659,10 @@ static int blk_queue_init(struct trivio_blk *blk, u16 i)
 	trivio_work_init(&bq->work, blk_direct_work);
 	bq->range = kvmalloc_array(TRIVIO_BLK_RANGES_MAX, sizeof(*bq->range),
 				   GFP_KERNEL_ACCOUNT);
-	if (!bq->range)
+	bq->spare = kvmalloc(blk_req_size(TRIVIO_CHAIN_MAX, TRIVIO_CHAIN_MAX,
+					  TRIVIO_BLK_RANGES_MAX),
+			     GFP_KERNEL_ACCOUNT);
+	if (!bq->range || !bq->spare)
 		return -ENOMEM;
 	q->port_priv = bq;
 	return 0;
@@ -564,8 +672,12 @@ static void blk_free(struct trivio_blk *blk)
 {
 	u16 i;
 
-	for (i = 0; i < blk->nqueues; i++)
+	if (blk->wq)
+		destroy_workqueue(blk->wq);
+	for (i = 0; i < blk->nqueues; i++) {
 		kvfree(blk->bq[i].range);
+		kvfree(blk->bq[i].spare);
+	}
 	mutex_destroy(&blk->resize_lock);
 	cleanup_srcu_struct(&blk->inflight);
 	kvfree(blk);
@@ -596,15 +708,33 @@ static int blk_init(struct trivio_dev *dev, const void *class_cfg)
 		kvfree(blk);
 		return err;
 	}
+	/*
+	 * Its own, so that devices don't wait for each other's disks. Not for memory
+	 * reclaim, as the file systems that it calls flush work that is not.
+	 */
+	blk->wq = alloc_workqueue("%s", WQ_UNBOUND, BLK_WORKERS, dev->name);
+	if (!blk->wq) {
+		err = -ENOMEM;
+		goto err_free;
+	}
 	for (i = 0; i < dev->nqueues; i++) {
 		err = blk_queue_init(blk, i);
-		if (err) {
-			blk_free(blk);
-			return err;
-		}
+		if (err)
+			goto err_free;
 	}
 	dev->class_priv = blk;
 	return 0;
+
+err_free:
+	blk_free(blk);
+	return err;
+}
+
+static void blk_give_up(struct trivio_dev *dev)
+{
+	struct trivio_blk *blk = dev->class_priv;
+
+	WRITE_ONCE(blk->ending, true);
 }
 
 /* Work item of a fault; requests that come meanwhile fail. */
@@ -663,6 +793,7 @@ const struct trivio_class_ops trivio_blk_class = {
 	.config_len = trivio_blk_config_len,
 	.config_read = trivio_blk_config_read,
 	.config_write = trivio_blk_config_write,
+	.give_up = blk_give_up,
 	.reset = trivio_blk_reset,
 	.queue_ops = blk_queue_ops,
 	.power_loss = blk_power_loss,

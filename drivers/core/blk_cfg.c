@@ -60,7 +60,7 @@ void trivio_blk_config_read(struct trivio_dev *dev, u32 off, void *buf,
 	c.max_discard_sectors = blk_le(32, TRIVIO_BLK_RANGE_SECTORS_MAX);
 	c.max_discard_seg = blk_le(32, TRIVIO_BLK_RANGES_MAX);
 	c.discard_sector_alignment = blk_le(32, block);
-	c.max_write_zeroes_sectors = blk_le(32, TRIVIO_BLK_RANGE_SECTORS_MAX);
+	c.max_write_zeroes_sectors = blk_le(32, TRIVIO_BLK_ZERO_SECTORS_MAX);
 	c.max_write_zeroes_seg = blk_le(32, TRIVIO_BLK_RANGES_MAX);
 	c.write_zeroes_may_unmap = blk->disk->can_discard;
 	c.max_secure_erase_sectors = blk_le(32, TRIVIO_BLK_RANGE_SECTORS_MAX);
@@ -95,6 +95,7 @@ void trivio_blk_reset(struct trivio_dev *dev)
 	if (blk->dead)
 		trivio_fault_power_wait(dev);
 	WRITE_ONCE(blk->dead, false);
+	WRITE_ONCE(blk->ending, false);
 }
 
 /**
@@ -119,7 +120,8 @@ EXPORT_SYMBOL_GPL(trivio_blk_set_lifetime);
  * @dev: block device
  *
  * A road calls it after a map changed: requests that were popped before may
- * still copy to and from the old one.
+ * still copy to and from the old one. Not those over user memory, which are
+ * carried out under their queue's lock.
  *
  * Context: may sleep for as long as the disk takes.
  */
@@ -149,6 +151,7 @@ int trivio_blk_resize(struct trivio_dev *dev, u64 sectors)
 {
 	struct trivio_blk *blk = dev->class_priv;
 	u32 block = blk->limits.block_size >> TRIVIO_SECTOR_SHIFT;
+	bool less;
 	int err;
 
 	if (!sectors || sectors & (block - 1) ||
@@ -157,11 +160,15 @@ int trivio_blk_resize(struct trivio_dev *dev, u64 sectors)
 	if (!blk->disk->ops->resize)
 		return -EOPNOTSUPP;
 	mutex_lock(&blk->resize_lock);
-	if (sectors < blk->limits.sectors)
+	less = sectors < blk->limits.sectors;
+	if (less)
 		WRITE_ONCE(blk->limits.sectors, sectors);
 	err = blk->disk->ops->resize(blk->disk, sectors);
 	WRITE_ONCE(blk->limits.sectors, blk->disk->sectors);
 	mutex_unlock(&blk->resize_lock);
+	/* The disk looked when they began, if that was long ago. */
+	if (less)
+		trivio_blk_sync(dev);
 	if (!err)
 		trivio_dev_config_changed(dev);
 	return err;

@@ -15,11 +15,13 @@
  * @blk: device
  * @q: queue
  * @lock: direct mode: serialises service
- * @flags: BLK_KICKED: somebody should look at the ring
+ * @flags: BLK_KICKED: somebody should look at the ring; BLK_SPARE: @spare is in use
  * @running: direct mode: the ring may be touched; under @lock
  * @req: the request in hand, with the queue's scratch chain
  * @range: its ranges
  * @inflight: requests with their own memory that are not on @done yet
+ * @inflight_bytes: what those write or read, for a bound
+ * @spare: memory for a request when there is none to be had
  * @done: completed requests, to be pushed
  * @wait: woken when @done or @inflight changes
  * @work: direct mode: service in the worker
@@ -33,6 +35,8 @@ struct trivio_blkq {
 	struct trivio_blk_req req;
 	struct trivio_blk_range *range;
 	atomic_t inflight;
+	atomic64_t inflight_bytes;
+	struct trivio_blk_req *spare;
 	struct llist_head done;
 	wait_queue_head_t wait;
 	struct trivio_work work;
@@ -50,6 +54,8 @@ struct trivio_blkq {
  * @serial: for GET_ID
  * @lifetime: for GET_LIFETIME; a word at a time, in any context
  * @dead: power was lost: no request is carried out until a reset
+ * @ending: a reset or the end of the device waits for what is in flight
+ * @wq: carries out what may sleep, for this device alone
  * @resize_lock: serialises trivio_blk_resize()
  * @inflight: read side: requests with their own memory, from submission to the
  *	push
@@ -66,6 +72,8 @@ struct trivio_blk {
 	char serial[TRIVIO_BLK_SERIAL_MAX];
 	u16 lifetime[TRIVIO_BLK_LIFETIME_NR];
 	bool dead;
+	bool ending;
+	struct workqueue_struct *wq;
 	struct mutex resize_lock;
 	struct srcu_struct inflight;
 	u16 nqueues;

@@ -170,7 +170,7 @@ int trivio_blk_parse_range(const struct trivio_blk_limits *lim,
 		return VIRTIO_BLK_S_UNSUPP;
 	if (range->unmap && cmd->op != TRIVIO_BLK_WRITE_ZEROES)
 		return VIRTIO_BLK_S_UNSUPP;
-	if (!range->count || range->count > TRIVIO_BLK_RANGE_SECTORS_MAX ||
+	if (!range->count || range->count > trivio_blk_range_max(cmd->op) ||
 	    !run_ok(lim, range->sector, range->count))
 		return VIRTIO_BLK_S_IOERR;
 	return 0;

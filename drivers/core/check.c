@@ -97,6 +97,8 @@ static void check_stop_work(struct work_struct *work)
 	bool all;
 	u16 i;
 
+	/* Not across a reset: what was said of the driver before is no longer so. */
+	mutex_lock(&dev->lock);
 	spin_lock_irq(&k->lock);
 	all = k->stop_dev;
 	k->stop_dev = false;
@@ -112,6 +114,24 @@ static void check_stop_work(struct work_struct *work)
 	}
 	if (all)
 		trivio_dev_needs_reset(dev);
+	mutex_unlock(&dev->lock);
+}
+
+/**
+ * trivio_check_reset() - forget stops that were put off
+ * @dev: device that is being reset; its lock is held
+ */
+void trivio_check_reset(struct trivio_dev *dev)
+{
+	struct trivio_check *k = dev->check;
+
+	lockdep_assert_held(&dev->lock);
+	if (!k)
+		return;
+	spin_lock_irq(&k->lock);
+	k->stop_dev = false;
+	bitmap_zero(k->stop_queue, TRIVIO_QUEUES_MAX);
+	spin_unlock_irq(&k->lock);
 }
 
 /**

@@ -88,6 +88,7 @@ struct trivio_check {
 	struct check_watch watch[];
 };
 
+void trivio_check_reset(struct trivio_dev *dev);
 void trivio_check_free(struct trivio_dev *dev);
 void trivio_check_report(struct trivio_dev *dev, struct trivio_queue *q,
 			 enum trivio_rule rule, u16 head, u64 value,

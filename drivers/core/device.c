@@ -171,6 +171,7 @@ void trivio_dev_destroy(struct trivio_dev *dev)
 	trivio_nl_gone(dev);
 	mutex_unlock(&trivio_dev_mutex);
 
+	trivio_dev_give_up(dev);
 	for (i = 0; i < dev->nqueues; i++)
 		trivio_queue_stop(&dev->queue[i]);
 	dev->class->exit(dev);
@@ -267,19 +268,21 @@ static void dev_stop(struct trivio_dev *dev)
  */
 int trivio_dev_set_status(struct trivio_dev *dev, u8 status)
 {
-	u8 old;
+	u8 old, set;
 
 	if (!status) {
 		trivio_dev_reset(dev);
 		return 0;
 	}
 	mutex_lock(&dev->lock);
-	old = dev->status;
-	if (old & ~status & ~VIRTIO_CONFIG_S_NEEDS_RESET) {
-		mutex_unlock(&dev->lock);
-		return -EINVAL;
-	}
-	dev->status = status | (old & VIRTIO_CONFIG_S_NEEDS_RESET);
+	old = READ_ONCE(dev->status);
+	do {
+		if (old & ~status & ~VIRTIO_CONFIG_S_NEEDS_RESET) {
+			mutex_unlock(&dev->lock);
+			return -EINVAL;
+		}
+		set = status | (old & VIRTIO_CONFIG_S_NEEDS_RESET);
+	} while (!try_cmpxchg(&dev->status, &old, set));
 	if (status & ~old & VIRTIO_CONFIG_S_DRIVER_OK) {
 		dev->suspended = false;
 		if (!(old & VIRTIO_CONFIG_S_NEEDS_RESET) && dev_start(dev))
@@ -290,6 +293,22 @@ int trivio_dev_set_status(struct trivio_dev *dev, u8 status)
 	return 0;
 }
 EXPORT_SYMBOL_GPL(trivio_dev_set_status);
+
+/**
+ * trivio_dev_give_up() - a reset or the end comes: nobody waits for results
+ * @dev: device
+ *
+ * What its queues have under way ends soon, with errors, so that stopping them is not
+ * as long as what a driver asked for. trivio_dev_reset() does it itself, and ends it.
+ *
+ * Context: any.
+ */
+void trivio_dev_give_up(struct trivio_dev *dev)
+{
+	if (dev->class->give_up)
+		dev->class->give_up(dev);
+}
+EXPORT_SYMBOL_GPL(trivio_dev_give_up);
 
 /**
  * trivio_dev_reset() - power-on state; nothing of the driver's is touched after
@@ -304,9 +323,11 @@ void trivio_dev_reset(struct trivio_dev *dev)
 {
 	u16 i;
 
+	trivio_dev_give_up(dev);
 	mutex_lock(&dev->lock);
 	dev_stop(dev);
-	dev->status = 0;
+	trivio_check_reset(dev);
+	WRITE_ONCE(dev->status, 0);
 	dev->suspended = false;
 	dev->features = 0;
 	for (i = 0; i < dev->nqueues; i++)
@@ -378,7 +399,12 @@ EXPORT_SYMBOL_GPL(trivio_dev_resume);
  */
 void trivio_dev_needs_reset(struct trivio_dev *dev)
 {
-	WRITE_ONCE(dev->status, dev->status | VIRTIO_CONFIG_S_NEEDS_RESET);
+	u8 old = READ_ONCE(dev->status);
+
+	/* Against the driver's own write, which has the lock. */
+	while (!try_cmpxchg(&dev->status, &old,
+			    (u8)(old | VIRTIO_CONFIG_S_NEEDS_RESET)))
+		;
 	if (dev->front->needs_reset)
 		dev->front->needs_reset(dev);
 }

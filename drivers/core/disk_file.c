@@ -79,6 +79,10 @@ static int file_rw(struct disk_file *df, struct trivio_blk_req *req)
 			return -ENOMEM;
 	}
 	while (iov_iter_count(&iter)) {
+		if (trivio_blk_req_void(req)) {
+			did = -EIO;
+			break;
+		}
 		if (write)
 			did = vfs_iter_write(df->file, &iter, &pos,
 					     req->sync ? RWF_DSYNC : 0);
@@ -99,7 +103,9 @@ static int file_rw(struct disk_file *df, struct trivio_blk_req *req)
 	return did;
 }
 
-static int file_write_zeroes(struct disk_file *df, loff_t pos, loff_t len)
+static int file_write_zeroes(struct disk_file *df,
+			     const struct trivio_blk_req *req, loff_t pos,
+			     loff_t len)
 {
 	void *zero;
 	int err = 0;
@@ -116,7 +122,8 @@ static int file_write_zeroes(struct disk_file *df, loff_t pos, loff_t len)
 
 		bvec_set_virt(&bv, zero, part);
 		iov_iter_bvec(&iter, ITER_SOURCE, &bv, 1, part);
-		did = vfs_iter_write(df->file, &iter, &pos, 0);
+		did = trivio_blk_req_void(req) ? -EIO :
+		      vfs_iter_write(df->file, &iter, &pos, 0);
 		if (did <= 0)
 			err = did ?: -EIO;
 		else
@@ -127,6 +134,12 @@ static int file_write_zeroes(struct disk_file *df, loff_t pos, loff_t len)
 	return err;
 }
 
+/* The disk may have shrunk since the request was checked. */
+static bool file_inside(struct disk_file *df, u64 sector, u64 count)
+{
+	return sector + count <= READ_ONCE(df->disk.sectors);
+}
+
 static int file_range(struct disk_file *df, const struct trivio_blk_req *req,
 		      const struct trivio_blk_range *range)
 {
@@ -134,6 +147,9 @@ static int file_range(struct disk_file *df, const struct trivio_blk_req *req,
 	loff_t len = (loff_t)range->count << TRIVIO_SECTOR_SHIFT;
 	int err;
 
+	if (trivio_blk_req_void(req) ||
+	    !file_inside(df, range->sector, range->count))
+		return -EIO;
 	if (req->cmd.op == TRIVIO_BLK_DISCARD) {
 		err = vfs_fallocate(df->file, FALLOC_FL_PUNCH_HOLE |
 				    FALLOC_FL_KEEP_SIZE, pos, len);
@@ -144,7 +160,7 @@ static int file_range(struct disk_file *df, const struct trivio_blk_req *req,
 			    (range->unmap ? FALLOC_FL_PUNCH_HOLE :
 					    FALLOC_FL_ZERO_RANGE), pos, len);
 	if (err == -EOPNOTSUPP)
-		err = file_write_zeroes(df, pos, len);
+		err = file_write_zeroes(df, req, pos, len);
 	return err;
 }
 
@@ -159,7 +175,9 @@ static int file_submit(struct trivio_disk *disk, struct trivio_blk_req *req)
 	switch (req->cmd.op) {
 	case TRIVIO_BLK_IN:
 	case TRIVIO_BLK_OUT:
-		return file_rw(df, req);
+		return file_inside(df, req->cmd.sector,
+				   req->cmd.len >> TRIVIO_SECTOR_SHIFT) ?
+		       file_rw(df, req) : -EIO;
 	case TRIVIO_BLK_FLUSH:
 		return vfs_fsync(df->file, 1);
 	case TRIVIO_BLK_DISCARD:
@@ -182,7 +200,8 @@ static int file_resize(struct trivio_disk *disk, u64 sectors)
 	if (S_ISBLK(inode->i_mode) &&
 	    sectors > i_size_read(inode) >> TRIVIO_SECTOR_SHIFT)
 		return -ENOSPC;
-	disk->sectors = sectors;
+	/* Seen by requests that begin later; those before are waited for. */
+	WRITE_ONCE(disk->sectors, sectors);
 	return 0;
 }
 

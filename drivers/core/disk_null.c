@@ -8,12 +8,26 @@
 
 #include <trivio/blk.h>
 
+/* Zeroed before others have their turn, where that is possible. */
+#define NULL_BATCH	(1U << 20)
+
 static int null_submit(struct trivio_disk *disk, struct trivio_blk_req *req)
 {
+	size_t left = req->cmd.len, part;
+
+	if (req->cmd.op != TRIVIO_BLK_IN)
+		return 0;
 	/* A driver must never see what its buffer held before. */
-	if (req->cmd.op == TRIVIO_BLK_IN &&
-	    iov_iter_zero(req->cmd.len, &req->iter) != req->cmd.len)
-		return -EFAULT;
+	for (; left; left -= part) {
+		part = min_t(size_t, left, NULL_BATCH);
+		if (iov_iter_zero(part, &req->iter) != part)
+			return -EFAULT;
+		if (!req->may_sleep || left == part)
+			continue;
+		cond_resched();
+		if (trivio_blk_req_void(req))
+			return -EIO;
+	}
 	return 0;
 }
 

@@ -80,6 +80,18 @@ static bool part_write(struct page *page, size_t off, size_t part,
 	return _copy_from_iter(page_address(page) + off, part, iter) == part;
 }
 
+/*
+ * Between two pages, for requests that are long and so may sleep: others have their
+ * turn. True if nobody wants the rest.
+ */
+static bool ram_pause(const struct trivio_blk_req *req, u64 pos)
+{
+	if (likely(!req->may_sleep || (pos >> PAGE_SHIFT) % RAM_BATCH))
+		return false;
+	cond_resched();
+	return trivio_blk_req_void(req);
+}
+
 static int ram_read(struct disk_ram *ram, struct trivio_blk_req *req)
 {
 	u64 pos = req->cmd.sector << TRIVIO_SECTOR_SHIFT;
@@ -94,6 +106,8 @@ static int ram_read(struct disk_ram *ram, struct trivio_blk_req *req)
 			return -EFAULT;
 		pos += part;
 		left -= part;
+		if (ram_pause(req, pos))
+			return -EIO;
 	}
 	return 0;
 }
@@ -139,6 +153,8 @@ static int ram_write(struct disk_ram *ram, struct trivio_blk_req *req)
 			return -EFAULT;
 		pos += part;
 		left -= part;
+		if (ram_pause(req, pos))
+			return -EIO;
 	}
 	return 0;
 }
@@ -208,12 +224,12 @@ static int ram_ranges(struct disk_ram *ram, struct trivio_blk_req *req)
 	if (!req->may_sleep)
 		return -EAGAIN;
 	down_write(&ram->lock);
-	for (i = 0; i < req->cmd.nseg; i++)
+	for (i = 0; i < req->cmd.nseg && !trivio_blk_req_void(req); i++)
 		ram_clear(ram, req->range[i].sector << TRIVIO_SECTOR_SHIFT,
 			  (u64)req->range[i].count << TRIVIO_SECTOR_SHIFT,
 			  erase);
 	up_write(&ram->lock);
-	return 0;
+	return i < req->cmd.nseg ? -EIO : 0;
 }
 
 static int ram_submit(struct trivio_disk *disk, struct trivio_blk_req *req)

@@ -44,6 +44,28 @@ const char *trivio_fault_name(enum trivio_fault kind)
 }
 EXPORT_SYMBOL_GPL(trivio_fault_name);
 
+/**
+ * trivio_fault_value_max() - largest value of a kind
+ * @kind: kind
+ *
+ * A removal of the device waits for what was begun: ten seconds at most.
+ */
+u32 trivio_fault_value_max(enum trivio_fault kind)
+{
+	switch (kind) {
+	case TRIVIO_FAULT_LATE_CALL:
+	case TRIVIO_FAULT_IO_DELAY:
+		return 10 * MSEC_PER_SEC;
+	case TRIVIO_FAULT_CONFIG:
+		return 10000;
+	case TRIVIO_FAULT_POWER_LOSS:
+		return 100;
+	default:
+		return U32_MAX;
+	}
+}
+EXPORT_SYMBOL_GPL(trivio_fault_value_max);
+
 /* @index: queue, or -1 for none. */
 static bool fault_hit(struct trivio_dev *dev, int index,
 		      enum trivio_fault kind, u32 *value)
@@ -247,15 +269,18 @@ static void faults_config(struct work_struct *work)
 {
 	struct trivio_faults *f = container_of(work, struct trivio_faults,
 					       config);
-
+	struct trivio_dev *dev = f->dev;
 	u32 n = READ_ONCE(f->storm);
 
-	if (!f->dev)
+	if (!dev)
 		return;
-	do {
-		trivio_dev_config_changed(f->dev);
+	/* Not for longer than the faults act: their end waits for this. */
+	while (READ_ONCE(dev->faults) == f) {
+		trivio_dev_config_changed(dev);
+		if (n-- <= 1)
+			break;
 		cond_resched();
-	} while (n-- > 1);
+	}
 }
 
 static void faults_power(struct work_struct *work)

@@ -238,6 +238,9 @@ void trivio_queue_map_work(struct work_struct *work)
 	    !q->dev->suspended && !q->dev->paused) {
 		err = trivio_queue_map(q);
 		kick = !err;
+		/* What is not mapped may come; anything else stays as it is. */
+		if (err && err != -EAGAIN && err != -EFAULT)
+			trivio_queue_error(q, TRIVIO_ERR_RING_MAP, 0, 0);
 	}
 	mutex_unlock(&q->lock);
 	if (kick)

@@ -63,6 +63,9 @@ static ssize_t fault_change(struct config_item *item, const char *page,
 		err = kstrtou32(page, 0, &val);
 	if (err)
 		return err;
+	if (field == offsetof(struct trivio_fault_cfg, value) &&
+	    val > trivio_fault_value_max(dir->kind))
+		return -ERANGE;
 	mutex_lock(&dir->fs->lock);
 	trivio_faults_get(&dir->fs->faults, dir->kind, &cfg);
 	*(u32 *)((u8 *)&cfg + field) = val;

@@ -429,6 +429,7 @@ static int op_reset(struct vdpa_device *vdev)
 	struct vdpa_callback none = {};
 	u16 i;
 
+	trivio_dev_give_up(v->dev);
 	mutex_lock(&v->lock);
 	if (ran) {
 		for (i = 0; i < v->nvqs; i++) {
@@ -447,6 +448,9 @@ static int op_reset(struct vdpa_device *vdev)
 	trivio_vdpa_groups_reset(v);
 	trivio_vdpa_bell_run(v, false);
 	mutex_unlock(&v->lock);
+	/* A fault may still have a call in store; its driver may be gone by then. */
+	for (i = 0; i < v->nvqs; i++)
+		op_set_vq_cb(vdev, i, &none);
 	op_set_config_cb(vdev, &none);
 	return 0;
 }
@@ -549,7 +553,10 @@ static int op_bind_mm(struct vdpa_device *vdev, struct mm_struct *mm)
 	struct trivio_worker *w;
 	u16 i;
 
-	w = trivio_worker_create(TRIVIO_WORKER_KTHREAD, v->dev->name, mm);
+	/* A thread of the owner's: in its limits, and it dies with it. */
+	if (mm != current->mm)
+		return -EINVAL;
+	w = trivio_worker_create(TRIVIO_WORKER_TASK, v->dev->name, NULL);
 	if (IS_ERR(w))
 		return PTR_ERR(w);
 	WRITE_ONCE(v->owner, task_tgid_nr(current));

@@ -18,9 +18,13 @@
 #define TRIVIO_SECTOR_SHIFT	9
 #define TRIVIO_SECTOR_SIZE	(1U << TRIVIO_SECTOR_SHIFT)
 
-/* What one DISCARD, WRITE ZEROES or SECURE ERASE command may carry. */
-#define TRIVIO_BLK_RANGES_MAX	256
+/*
+ * What one DISCARD, WRITE ZEROES or SECURE ERASE command may carry. A disk may have
+ * to write its zeroes: those are as long as a large write, not longer.
+ */
+#define TRIVIO_BLK_RANGES_MAX	16
 #define TRIVIO_BLK_RANGE_SECTORS_MAX	(1U << 22)
+#define TRIVIO_BLK_ZERO_SECTORS_MAX	(1U << 17)
 
 /**
  * enum trivio_blk_op - what a request asks for
@@ -83,6 +87,18 @@ struct trivio_blk_range {
 	__u32 count;
 	_Bool unmap;
 };
+
+/**
+ * trivio_blk_range_max() - longest range of a command
+ * @op: TRIVIO_BLK_DISCARD, _WRITE_ZEROES or _SECURE_ERASE
+ *
+ * Return: units of 512 bytes.
+ */
+static inline __u32 trivio_blk_range_max(enum trivio_blk_op op)
+{
+	return op == TRIVIO_BLK_WRITE_ZEROES ? TRIVIO_BLK_ZERO_SECTORS_MAX :
+					       TRIVIO_BLK_RANGE_SECTORS_MAX;
+}
 
 int trivio_blk_parse(const struct trivio_blk_limits *lim,
 		     const struct virtio_blk_outhdr *hdr, __u32 out_len,

@@ -74,6 +74,8 @@ struct trivio_front_ops {
  * @config_len: bytes of config space
  * @config_read: read config space; bounds are checked, little endian
  * @config_write: write it; read-only fields are ignored. Optional.
+ * @give_up: a reset or the end waits for what queues have under way: fail what takes
+ *	long, until @reset. Queues run; any context. Optional.
  * @reset: back to power-on state; queues are stopped. Optional.
  * @started: DRIVER_OK was set and enabled queues run. Optional.
  * @power_loss: forget what is volatile but for @keep percent, by @seed; queues
@@ -100,6 +102,7 @@ struct trivio_class_ops {
 			    u32 len);
 	void (*config_write)(struct trivio_dev *dev, u32 off, const void *buf,
 			     u32 len);
+	void (*give_up)(struct trivio_dev *dev);
 	void (*reset)(struct trivio_dev *dev);
 	void (*started)(struct trivio_dev *dev);
 	void (*power_loss)(struct trivio_dev *dev, u32 keep, u32 seed);
@@ -191,6 +194,7 @@ int trivio_dev_set_features(struct trivio_dev *dev, u64 features);
 
 /* Roads with a status register. All may sleep and take the device's lock. */
 int trivio_dev_set_status(struct trivio_dev *dev, u8 status);
+void trivio_dev_give_up(struct trivio_dev *dev);
 void trivio_dev_reset(struct trivio_dev *dev);
 int trivio_dev_suspend(struct trivio_dev *dev);
 int trivio_dev_resume(struct trivio_dev *dev);

@@ -133,5 +133,6 @@ void trivio_faults_get(struct trivio_faults *f, enum trivio_fault kind,
 void trivio_faults_attach(struct trivio_faults *f, struct trivio_dev *dev);
 void trivio_faults_detach(struct trivio_faults *f);
 const char *trivio_fault_name(enum trivio_fault kind);
+u32 trivio_fault_value_max(enum trivio_fault kind);
 
 #endif /* TRIVIO_FAULT_H */

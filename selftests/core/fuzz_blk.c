@@ -83,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				break;
 			}
 			CHECK(range.count);
-			CHECK(range.count <= TRIVIO_BLK_RANGE_SECTORS_MAX);
+			CHECK(range.count <= trivio_blk_range_max(cmd.op));
 			on_disk(&lim, range.sector, range.count);
 			CHECK(!range.unmap ||
 			      cmd.op == TRIVIO_BLK_WRITE_ZEROES);

@@ -173,10 +173,10 @@ TEST_F_TIMEOUT(dev, R29_ranges, LONG)
 	}
 	EXPECT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_DISCARD, 0, size, 0,
 				NULL));
-	EXPECT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_DISCARD, 0, 256 * size,
+	EXPECT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_DISCARD, 0, 16 * size,
 				0, NULL));
 	EXPECT_EQ(VIRTIO_BLK_S_IOERR,
-		  client_blk(&self->c, VIRTIO_BLK_T_DISCARD, 0, 257 * size, 0,
+		  client_blk(&self->c, VIRTIO_BLK_T_DISCARD, 0, 17 * size, 0,
 			     NULL));
 	EXPECT_EQ(VIRTIO_BLK_S_IOERR,
 		  client_blk(&self->c, VIRTIO_BLK_T_DISCARD, 0, 0, 0, NULL));

@@ -559,7 +559,7 @@ static int blk_range_capacity(struct dev *d)
 
 static int blk_ranges(struct dev *d)
 {
-	return range(d, VIRTIO_BLK_T_DISCARD, 257 * 16, 0, 0);
+	return range(d, VIRTIO_BLK_T_DISCARD, 17 * 16, 0, 0);
 }
 
 static int blk_unmap(struct dev *d)

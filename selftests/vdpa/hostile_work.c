@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Work that takes long, and who waits for it: requests that a reset overtakes, a
+ * page that never comes, calls that come late, memory that is not to be had. Makes
+ * its own device, so it needs root, iproute2's vdpa and the modules.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kselftest.h"
+#include "../lib/harness.h"
+
+#include "client.h"
+
+/* Seconds for one test: a device is made each time, on a slow kernel. */
+#define LONG	300
+
+#define DEV	"twork0"
+#define BUS	"/sys/bus/vdpa"
+#define PROFILE	"/sys/kernel/config/trivio/" DEV
+#define FAULT	PROFILE "/faults/"
+#define BACKING	"/tmp/" DEV ".img"
+#define SLAB	"/sys/kernel/debug/failslab/"
+
+/*
+ * A large request of the client: most of its memory, some times over, 3.5 MiB. Its pages
+ * need not lie side by side, and a chain has 1024 pieces at most.
+ */
+#define PART	(896 << 10)
+#define PARTS	4
+#define BIG	(PART * PARTS)
+#define BIGS	10	/* with descriptors of their own */
+
+static int sh(const char *cmd)
+{
+	return system(cmd);
+}
+
+static long now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+FIXTURE(work)
+{
+	struct client c;
+	char node[64];
+};
+
+FIXTURE_SETUP(work)
+{
+	ASSERT_EQ(0, sh("modprobe vhost_vdpa; mkdir -p " PROFILE));
+	ASSERT_EQ(0, sh("echo 64M >" PROFILE "/capacity"));
+	ASSERT_EQ(0, sh("echo 0 >" BUS "/drivers_autoprobe"));
+	self->c.fd = -1;
+	self->c.kick = -1;
+	self->c.call = -1;
+}
+
+FIXTURE_TEARDOWN(work)
+{
+	client_close(&self->c);
+	/* With a limit: what must not hang is also this. */
+	EXPECT_EQ(0, sh("timeout 60 vdpa dev del " DEV));
+	EXPECT_EQ(0, sh("rmdir " PROFILE));
+	EXPECT_EQ(0, sh("echo 1 >" BUS "/drivers_autoprobe"));
+	unlink(BACKING);
+}
+
+/* The device, with what its profile says by now; 0 or -1. */
+static int add(char *node, size_t size)
+{
+	glob_t g;
+
+	if (sh("vdpa dev add name " DEV " mgmtdev trivio_blk") ||
+	    sh("echo " DEV " >" BUS "/drivers/vhost_vdpa/bind") ||
+	    glob(BUS "/devices/" DEV "/vhost-vdpa-*", 0, NULL, &g))
+		return -1;
+	snprintf(node, size, "/dev/%s", strrchr(g.gl_pathv[0], '/') + 1);
+	globfree(&g);
+	return 0;
+}
+
+#define ADD()								\
+do {									\
+	struct rlimit lim = { RLIM_INFINITY, RLIM_INFINITY };		\
+									\
+	setrlimit(RLIMIT_MEMLOCK, &lim);				\
+	ASSERT_EQ(0, add(self->node, sizeof(self->node)));		\
+} while (0)
+
+#define OPEN()								\
+do {									\
+	ADD();								\
+	ASSERT_EQ(0, client_open(&self->c, self->node));		\
+	ASSERT_EQ(0, client_start(&self->c));				\
+} while (0)
+
+static uint8_t *status_of(struct client *c, unsigned int slot)
+{
+	return c->mem + OFF_DATA + 0x800 + slot;
+}
+
+/* A request in a slot of its own: up to 20 of them, or BIGS with PARTS parts. */
+static void post(struct client *c, unsigned int slot, uint32_t type,
+		 uint64_t sector, int len, int parts)
+{
+	struct virtio_blk_outhdr *hdr = (void *)(c->mem + OFF_DATA + 32 * slot);
+	bool in = type == VIRTIO_BLK_T_IN;
+	size_t off[PARTS + 2];
+	int n[PARTS + 2], i;
+
+	hdr->type = type;
+	hdr->ioprio = 0;
+	hdr->sector = sector;
+	*status_of(c, slot) = 0xee;
+	off[0] = (uint8_t *)hdr - c->mem;
+	n[0] = sizeof(*hdr);
+	for (i = 1; i <= parts; i++) {
+		off[i] = OFF_DATA + 0x1000;
+		n[i] = in ? -len : len;
+	}
+	off[i] = status_of(c, slot) - c->mem;
+	n[i] = -1;
+	client_put(c, slot * (parts + 2), off, n, parts + 2);
+}
+
+/* Used entries, after at most @ms, or as soon as there are @n. */
+static int used(struct client *c, int n, int ms)
+{
+	long end = now_ms() + ms;
+
+	while (client_wait(c, 20) < n && now_ms() < end)
+		;
+	return client_wait(c, 0);
+}
+
+/* A page of the owner's that nobody ever answers for, while @fd lives. */
+static int uffd_hold(void *p, size_t size)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { (uintptr_t)p, size },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) ||
+	    ioctl(fd, UFFDIO_REGISTER, &reg))
+		return -1;
+	return fd;
+}
+
+static void holder(const char *node, bool resets, int report)
+{
+	struct client c;
+	char ok;
+
+	ok = !client_open(&c, node) &&
+	     uffd_hold(c.mem + OFF_DATA + 0x10000, 0x10000) >= 0 &&
+	     !client_start(&c);
+	if (ok) {
+		size_t off[] = { OFF_DATA, OFF_DATA + 0x10000, OFF_DATA + 64 };
+		int len[] = { 16, -4096, -1 };
+
+		memset(c.mem + OFF_DATA, 0, 16);
+		client_put(&c, 0, off, len, 3);
+		client_kick(&c);
+		/* It must not have come back: else nothing was tested. */
+		ok = client_wait(&c, 500) == 0;
+	}
+	if (write(report, &ok, 1) != 1)
+		_exit(1);
+	if (resets)
+		client_set_status(&c, 0);
+	for (;;)
+		pause();
+}
+
+static bool ends(pid_t pid, int ms)
+{
+	long end = now_ms() + ms;
+
+	while (waitpid(pid, NULL, WNOHANG) == 0) {
+		if (now_ms() > end)
+			return false;
+		usleep(10000);
+	}
+	return true;
+}
+
+TEST_F_TIMEOUT(work, R31_page_that_never_comes, LONG)
+{
+	int i, report[2];
+	pid_t pid;
+	char ok;
+
+	ASSERT_EQ(0, sh("echo 1 >" PROFILE "/use_va"));
+	ADD();
+	/* With its owner at rest, and with one that waits in a reset. */
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, pipe(report));
+		pid = fork();
+		if (!pid)
+			holder(self->node, i, report[1]);
+		ASSERT_EQ(1, read(report[0], &ok, 1));
+		EXPECT_TRUE(ok);
+		usleep(300000);
+		kill(pid, SIGKILL);
+		ASSERT_TRUE(ends(pid, 20000));
+		close(report[0]);
+		close(report[1]);
+	}
+	ASSERT_EQ(0, client_open(&self->c, self->node));
+	ASSERT_EQ(0, client_start(&self->c));
+	EXPECT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_IN, 0, 0, 4096, NULL));
+}
+
+TEST_F_TIMEOUT(work, L26_reset_does_not_wait_for_requests, LONG)
+{
+	long begin;
+	int i;
+
+	OPEN();
+	ASSERT_EQ(0, sh("echo 9000 >" FAULT "io_delay/value"));
+	ASSERT_EQ(0, sh("echo 1 >" FAULT "io_delay/every"));
+	for (i = 0; i < 20; i++)
+		post(&self->c, i, VIRTIO_BLK_T_IN, 0, 4096, 1);
+	client_kick(&self->c);
+	EXPECT_EQ(0, used(&self->c, 1, 500));
+	begin = now_ms();
+	ASSERT_EQ(0, client_set_status(&self->c, 0));
+	EXPECT_GT(5000, now_ms() - begin);
+	/* Ended, not forgotten: each has its answer. */
+	EXPECT_EQ(20, client_wait(&self->c, 0));
+	for (i = 0; i < 20; i++)
+		EXPECT_EQ(VIRTIO_BLK_S_IOERR, *status_of(&self->c, i));
+	ASSERT_EQ(0, sh("echo 0 >" FAULT "io_delay/every"));
+	/* The device has forgotten its map; vhost_vdpa has not. */
+	ASSERT_EQ(0, client_unmap(&self->c, CLIENT_IOVA, CLIENT_MEM));
+	ASSERT_EQ(0, client_start(&self->c));
+	EXPECT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_IN, 0, 0, 4096, NULL));
+}
+
+/* 64 MiB are under way at most, and one request more; the rest has its turn. */
+TEST_F_TIMEOUT(work, E07_work_under_way_is_bounded, LONG)
+{
+	int first, i;
+
+	OPEN();
+	ASSERT_EQ(0, sh("echo 2500 >" FAULT "io_delay/value"));
+	ASSERT_EQ(0, sh("echo 1 >" FAULT "io_delay/every"));
+	for (i = 0; i < BIGS; i++)
+		post(&self->c, i, VIRTIO_BLK_T_IN, 0, PART, PARTS);
+	/* The same again and again. */
+	for (; i < 30; i++) {
+		struct vring_avail *a = client_avail(&self->c);
+
+		a->ring[self->c.avail++ % CLIENT_NUM] = i % BIGS * (PARTS + 2);
+		__atomic_store_n(&a->idx, self->c.avail, __ATOMIC_RELEASE);
+	}
+	client_kick(&self->c);
+	first = used(&self->c, 1, 20000);
+	EXPECT_LE(1, first);
+	EXPECT_GE((64 << 20) / BIG + 1, first);
+	EXPECT_EQ(30, used(&self->c, 30, 60000));
+	for (i = 0; i < BIGS; i++)
+		EXPECT_EQ(0, *status_of(&self->c, i));
+}
+
+/* Larger than one turn of service: served elsewhere, and served right. */
+TEST_F_TIMEOUT(work, large_requests, LONG)
+{
+	uint8_t *data, bad = 0;
+	int i;
+
+	OPEN();
+	data = self->c.mem + OFF_DATA + 0x1000;
+	for (i = 0; i < PART; i++)
+		data[i] = i * 11 + (i >> 12);
+	post(&self->c, 0, VIRTIO_BLK_T_OUT, 8, PART, PARTS);
+	client_kick(&self->c);
+	ASSERT_EQ(1, used(&self->c, 1, 20000));
+	ASSERT_EQ(0, *status_of(&self->c, 0));
+	memset(data, 0, PART);
+	post(&self->c, 1, VIRTIO_BLK_T_IN, 8 + (BIG - PART) / 512, PART, 1);
+	client_kick(&self->c);
+	ASSERT_EQ(2, used(&self->c, 2, 20000));
+	ASSERT_EQ(0, *status_of(&self->c, 1));
+	for (i = 0; i < PART; i++)
+		bad |= data[i] ^ (uint8_t)(i * 11 + (i >> 12));
+	EXPECT_EQ(0, bad);
+}
+
+TEST_F_TIMEOUT(work, late_call_does_not_come_after_a_reset, LONG)
+{
+	uint64_t n;
+
+	OPEN();
+	ASSERT_EQ(0, sh("echo 1500 >" FAULT "late_call/value"));
+	ASSERT_EQ(0, sh("echo 1 >" FAULT "late_call/every"));
+	post(&self->c, 0, VIRTIO_BLK_T_IN, 0, 4096, 1);
+	client_kick(&self->c);
+	EXPECT_EQ(1, used(&self->c, 1, 1000));
+	ASSERT_EQ(0, client_set_status(&self->c, 0));
+	EXPECT_EQ(-1, read(self->c.call, &n, sizeof(n)));
+	usleep(2500000);
+	EXPECT_EQ(-1, read(self->c.call, &n, sizeof(n)));
+}
+
+TEST_F_TIMEOUT(work, values_of_faults_have_limits, LONG)
+{
+	OPEN();
+	EXPECT_NE(0, sh("echo 10001 >" FAULT "io_delay/value 2>/dev/null"));
+	EXPECT_NE(0, sh("echo 10001 >" FAULT "late_call/value 2>/dev/null"));
+	EXPECT_NE(0, sh("echo 10001 >" FAULT "config/value 2>/dev/null"));
+	EXPECT_NE(0, sh("echo 101 >" FAULT "power_loss/value 2>/dev/null"));
+	EXPECT_EQ(0, sh("echo 4294967295 >" FAULT "used_len/value"));
+}
+
+/* A stop that was put off is of the driver before the reset, not of this one. */
+TEST_F_TIMEOUT(work, stop_does_not_outlive_a_reset, LONG)
+{
+	int i, k, status = 0;
+
+	ASSERT_EQ(0, sh("echo stop >" PROFILE "/check"));
+	ADD();
+	ASSERT_EQ(0, client_open(&self->c, self->node));
+	for (i = 0; i < 300 && !status; i++) {
+		/* DRIVER without ACKNOWLEDGE breaks a rule. */
+		ASSERT_EQ(0, client_set_status(&self->c, VIRTIO_CONFIG_S_DRIVER));
+		ASSERT_EQ(0, client_set_status(&self->c, 0));
+		for (k = 0; k < 100 && !status; k++)
+			status = client_status(&self->c);
+	}
+	EXPECT_EQ(0, status) TH_LOG("after %d resets", i);
+}
+
+/* Checked against the old size, carried out after the new one. */
+TEST_F_TIMEOUT(work, file_shrinks_under_a_request, LONG)
+{
+	ASSERT_EQ(0, sh("truncate -s 1M " BACKING));
+	ASSERT_EQ(0, sh("printf " BACKING " >" PROFILE "/backing"));
+	OPEN();
+	ASSERT_EQ(0, sh("echo 2000 >" FAULT "io_delay/value"));
+	ASSERT_EQ(0, sh("echo 1 >" FAULT "io_delay/every"));
+	post(&self->c, 0, VIRTIO_BLK_T_IN, 2040, 4096, 1);
+	post(&self->c, 1, VIRTIO_BLK_T_IN, 0, 4096, 1);
+	client_kick(&self->c);
+	EXPECT_EQ(0, used(&self->c, 1, 300));
+	ASSERT_EQ(0, sh("echo 512K >" PROFILE "/capacity"));
+	EXPECT_EQ(2, used(&self->c, 2, 10000));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, *status_of(&self->c, 0));
+	EXPECT_EQ(0, *status_of(&self->c, 1));
+}
+
+static int put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+/* Where the code of the core is, for the filter of failing allocations. */
+static int core_text(unsigned long *first, unsigned long *last)
+{
+	FILE *f = fopen("/proc/modules", "r");
+	char line[512], name[64];
+	unsigned long size;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%63s %lu %*s %*s %*s %lx", name, &size,
+			   first) == 3 && !strcmp(name, "trivio")) {
+			fclose(f);
+			*last = *first + size;
+			return 0;
+		}
+	}
+	if (f)
+		fclose(f);
+	return -1;
+}
+
+/* What can't be had at once fails in the core only, each time. */
+static int fail_slab(bool on)
+{
+	unsigned long first, last;
+	char text[32];
+	int err;
+
+	if (!on)
+		return put(SLAB "probability", "0");
+	if (core_text(&first, &last))
+		return -1;
+	snprintf(text, sizeof(text), "%#lx", first);
+	err = put(SLAB "require-start", text);
+	snprintf(text, sizeof(text), "%#lx", last);
+	err = err ?: put(SLAB "require-end", text);
+	err = err ?: put(SLAB "stacktrace-depth", "32");
+	err = err ?: put(SLAB "ignore-gfp-wait", "Y");
+	err = err ?: put(SLAB "task-filter", "N");
+	err = err ?: put(SLAB "verbose", "0");
+	err = err ?: put(SLAB "interval", "1");
+	err = err ?: put(SLAB "times", "-1");
+	return err ?: put(SLAB "probability", "100");
+}
+
+/* Ranges are work for later, which needs memory now. */
+TEST_F_TIMEOUT(work, E02_no_memory_to_put_a_request_off, LONG)
+{
+	struct virtio_blk_discard_write_zeroes *r;
+	int i;
+
+	OPEN();
+	if (access(SLAB "require-start", F_OK))
+		SKIP(return, "needs a kernel with failslab: --debug-kernel");
+	r = (void *)(self->c.mem + OFF_DATA + 0x1000);
+	r->sector = 0;
+	r->num_sectors = 8;
+	r->flags = 0;
+	ASSERT_EQ(0, fail_slab(true));
+	for (i = 0; i < 20; i++)
+		post(&self->c, i, VIRTIO_BLK_T_DISCARD, 0, sizeof(*r), 1);
+	client_kick(&self->c);
+	EXPECT_EQ(20, used(&self->c, 20, 30000));
+	ASSERT_EQ(0, fail_slab(false));
+	for (i = 0; i < 20; i++)
+		EXPECT_EQ(0, *status_of(&self->c, i));
+}
+
+TEST_HARNESS_MAIN
