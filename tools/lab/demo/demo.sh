@@ -94,11 +94,13 @@ guest_start()
 		fi
 	done
 	WANTED=("${made[@]}")
+	note "starting the guest"
 	inner_start demo --mem 384 --memfd --wait $((100 * LAB_SLOW)) -- "${ROAD_ARGS[@]}" || return 1
 	for fd in "${ROAD_FDS[@]}"; do
 		exec {fd}>&-
 	done
 	QEMU_PID=$(inner_main pid demo)
+	note "setting its addresses"
 	made=()
 	for i in "${WANTED[@]}"; do
 		if road_up "$i"; then
@@ -297,7 +299,7 @@ main()
 	[ -x "$TRIVIO" ] || die "tools/trivio is not built"
 	wanted "$@"
 	guest_end
-	note "starting the guest: ${#WANTED[@]} network devices"
+	note "making ${#WANTED[@]} network devices"
 	guest_start || die "the guest did not start"
 	measure
 	guest_end

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # The Debian packages the laboratory lives on, and how they get installed.
 
-PACKAGES_RUN=(qemu-system-x86 busybox-static rsync cpio kmod xz-utils iproute2
+PACKAGES_RUN=(qemu-system-x86 busybox-static rsync cpio kmod xz-utils zstd iproute2
 	      procps util-linux jq)
 PACKAGES_BUILD=(build-essential gcc-12 pahole pkg-config
 		libjansson-dev libmnl-dev libbpf-dev libelf-dev zlib1g-dev
