@@ -84,8 +84,6 @@ road_make_packed()
 # Neither port does TSO; the checksum of a frame is the sender's.
 road_make_dpdk()
 {
-	local i
-
 	mkdir -p "$DPDK_RUN"
 	mkfifo "$DPDK_RUN/in"
 	dpdk-testpmd --lcores "0@0,1@$(($(nproc) - 1))" --no-huge -m 192 --no-pci --no-telemetry --file-prefix demo \
@@ -93,13 +91,22 @@ road_make_dpdk()
 		-i --nb-cores=1 --total-num-mbufs=8192 <>"$DPDK_RUN/in" >"$DPDK_RUN/log" 2>&1 &
 	DPDK_PID=$!
 	exec {DPDK_FD}<>"$DPDK_RUN/in"
-	for ((i = 0; i < 100 * LAB_SLOW; i++)); do
-		[ -e "/sys/class/net/demo$1" ] && [ -S "$DPDK_RUN/sock" ] && break
-		kill -0 "$DPDK_PID" 2>/dev/null || { tail -n 5 "$DPDK_RUN/log" >&2; return 1; }
-		sleep 0.1
-	done
 	ROAD_ARGS+=(-chardev "socket,id=vu,path=$DPDK_RUN/sock")
 	road_virtio "$1" "vhost-user,chardev=vu" "csum=off,guest_csum=off,gso=off"
+}
+
+# It takes seconds to start, in which the other roads are made.
+road_ready_dpdk()
+{
+	local i
+
+	for ((i = 0; i < 100 * LAB_SLOW; i++)); do
+		[ -e "/sys/class/net/demo$1" ] && [ -S "$DPDK_RUN/sock" ] && return 0
+		kill -0 "$DPDK_PID" 2>/dev/null || break
+		sleep 0.1
+	done
+	tail -n 5 "$DPDK_RUN/log" >&2
+	return 1
 }
 
 dpdk_say()
@@ -166,8 +173,8 @@ roads_clean()
 }
 
 # Both ends get their addresses when the guest is up: an mdev's interface comes when it is
-# opened. Guest interfaces are found by address, not by number.
-road_up()
+# opened.
+road_up_host()
 {
 	local i=$1 n
 
@@ -175,9 +182,17 @@ road_up()
 		[ ! -e "/sys/class/net/demo$i" ] || break
 		sleep 0.1
 	done
-	ip addr add "10.8.$i.1/24" dev "demo$i" && ip link set "demo$i" up || return 1
-	inner_exec demo "for d in /sys/class/net/*; do
-			[ \$(cat \$d/address) = $(road_mac "$i") ] || continue
-			ip addr add 10.8.$i.2/24 dev \${d##*/} && ip link set \${d##*/} up && exit
-		done; exit 1"
+	ip addr add "10.8.$i.1/24" dev "demo$i" && ip link set "demo$i" up
+}
+
+# roads_up_guest: all at once, found by their address (road_mac) and not by their number;
+# prints the numbers of those that are there.
+roads_up_guest()
+{
+	inner_exec demo -t $((20 * LAB_SLOW)) 'for d in /sys/class/net/*; do
+			read -r mac <$d/address
+			case $mac in 52:54:00:08:00:*) ;; *) continue ;; esac
+			i=$((0x${mac##*:}))
+			ip addr add 10.8.$i.2/24 dev ${d##*/} && ip link set ${d##*/} up && echo $i
+		done'
 }
