@@ -75,10 +75,10 @@ lab_initrd_prepare()
 	rm -rf "$stage"
 }
 
-# kernel_unpack IMAGE FILE: the kernel proper of a bzImage (payload_offset and _length of the
+# bzimage_unpack IMAGE FILE: the kernel proper of a bzImage (payload_offset and _length of the
 # x86 boot protocol). QEMU starts it by its PVH entry, without the seconds that unpacking
 # takes a guest below a guest. Fails for a kernel without that entry.
-kernel_unpack()
+bzimage_unpack()
 {
 	local sects off len magic tool
 
@@ -95,14 +95,17 @@ kernel_unpack()
 	command -v $tool >/dev/null || return 1
 	# the last four bytes are its length
 	tail -c +$((off + 1)) "$1" | head -c $((len - 4)) | $tool -dc >"$2" 2>/dev/null
-	readelf -n "$2" 2>/dev/null | grep -q '(0x00000012)'
+	# all of it is read: under pipefail an early end would be a failure
+	readelf -n "$2" 2>/dev/null | grep '(0x00000012)' >/dev/null
 }
 
 # The inner guest: stock kernel and one RAM disk; sets GUEST_DIR with vmlinuz, the same
-# unpacked as "kernel" where that can be, initrd, and initrd-fio (the same with mkfs.ext4 and fio, whose libraries take 80 MB).
+# unpacked as "kernel" where that can be, initrd, and initrd-fio (with fio, mkfs.ext4 and ext4, too: 80 MB).
 guest_image_prepare()
 {
 	local key stage release image modules
+	local drivers=(virtio_pci virtio_console virtio_net virtio_blk e1000e
+		vmw_vsock_virtio_transport af_packet pktgen)
 
 	# always the stock kernel, whatever the laboratory runs
 	if [ "${KERNEL_STOCK:-}" = 1 ]; then
@@ -126,16 +129,16 @@ guest_image_prepare()
 	mkdir -p "$GUEST_DIR"
 	stage=$(mktemp -d)
 	initrd_stage_base "$stage"
-	initrd_modules "$modules" "$release" "$stage" virtio_pci virtio_console \
-		virtio_net virtio_blk ext4 e1000e vmw_vsock_virtio_transport af_packet pktgen
+	initrd_modules "$modules" "$release" "$stage" "${drivers[@]}"
 	initrd_programs "$stage" dash iperf3 ping ethtool ip tc lspci setpci
 	cp -rL /usr/share/misc/pci.ids "$stage/etc/pci.ids" 2>/dev/null
 	printf 'root::0:0:root:/root:/bin/sh\n' >"$stage/etc/passwd"
 	install -m 755 "$LAB_DIR/guest/inner-init" "$stage/init"
 	cc -O2 -Wall -static -o "$stage/bin/agent" "$LAB_DIR/src/agent.c" || exit 1
 	cp "$image" "$GUEST_DIR/vmlinuz"
-	kernel_unpack "$image" "$GUEST_DIR/kernel" || ln -sf vmlinuz "$GUEST_DIR/kernel"
+	bzimage_unpack "$image" "$GUEST_DIR/kernel" || ln -sf vmlinuz "$GUEST_DIR/kernel"
 	initrd_pack "$stage" "$GUEST_DIR/initrd"
+	initrd_modules "$modules" "$release" "$stage" "${drivers[@]}" ext4
 	initrd_programs "$stage" fio mkfs.ext4
 	initrd_pack "$stage" "$GUEST_DIR/initrd-fio"
 	rm -rf "$stage"
