@@ -189,6 +189,7 @@ road_up_host()
 # prints the numbers of those that are there.
 roads_up_guest()
 {
+	# shellcheck disable=SC2016	# the guest's shell expands it
 	inner_exec demo -t $((20 * LAB_SLOW)) 'for d in /sys/class/net/*; do
 			read -r mac <$d/address
 			case $mac in 52:54:00:08:00:*) ;; *) continue ;; esac
