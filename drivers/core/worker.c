@@ -174,9 +174,8 @@ static int worker_start_task(struct trivio_worker *w, const char *name)
 {
 	w->vtsk = vhost_task_create(worker_task_fn, worker_task_killed, w,
 				    name);
-	if (IS_ERR(w->vtsk))
-		return PTR_ERR(w->vtsk);
-	return 0;
+	/* The first 6.12 kernels say no more than NULL. */
+	return w->vtsk ? PTR_ERR_OR_ZERO(w->vtsk) : -ENOMEM;
 }
 
 struct pid_work {
