@@ -375,6 +375,24 @@ TEST_F_TIMEOUT(work, file_shrinks_under_a_request, LONG)
 	EXPECT_EQ(0, *status_of(&self->c, 1));
 }
 
+/* Memory goes and comes back, but the ring can't be mapped in it: that is said. */
+TEST_F_TIMEOUT(work, ring_that_cannot_be_mapped_again, LONG)
+{
+	int i;
+
+	OPEN();
+	ASSERT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_IN, 0, 0, 4096, NULL));
+	ASSERT_EQ(0, sh("echo 1 >" FAULT "map/every"));
+	ASSERT_EQ(0, client_unmap(&self->c, CLIENT_IOVA, CLIENT_MEM));
+	ASSERT_EQ(0, client_map(&self->c, CLIENT_IOVA, self->c.mem, CLIENT_MEM,
+				VHOST_ACCESS_RW));
+	client_kick(&self->c);
+	for (i = 0; i < 500 && client_status(&self->c) == S_OK; i++)
+		usleep(10000);
+	EXPECT_EQ(S_OK | VIRTIO_CONFIG_S_NEEDS_RESET, client_status(&self->c));
+	EXPECT_EQ(0, sh("../../tools/trivio/trivio show " DEV " | grep -q ring-map"));
+}
+
 static int put(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC), r = 0;
