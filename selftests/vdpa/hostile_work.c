@@ -382,6 +382,8 @@ TEST_F_TIMEOUT(work, ring_that_cannot_be_mapped_again, LONG)
 
 	OPEN();
 	ASSERT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_IN, 0, 0, 4096, NULL));
+	/* Of this queue's ring, not of what is mapped for the device. */
+	ASSERT_EQ(0, sh("echo 0 >" FAULT "map/queue"));
 	ASSERT_EQ(0, sh("echo 1 >" FAULT "map/every"));
 	ASSERT_EQ(0, client_unmap(&self->c, CLIENT_IOVA, CLIENT_MEM));
 	ASSERT_EQ(0, client_map(&self->c, CLIENT_IOVA, self->c.mem, CLIENT_MEM,
