@@ -14,9 +14,8 @@
  *    worker carries them out itself, as it has the mm.
  *
  * A request that can't be done at once is copied from the queue's scratch chain
- * to its own memory, completes on a list, and is pushed by the service.
+ * to its own memory (blk_req.c), completes on a list, and is pushed by the service.
  */
-#include <linux/delay.h>
 #include <linux/eventfd.h>
 #include <linux/module.h>
 #include <linux/preempt.h>
@@ -50,12 +49,6 @@
 
 /* Threads for what may sleep, for one device. */
 #define BLK_WORKERS		64
-
-#define BLK_KICKED		0
-#define BLK_SPARE		1
-
-/* No memory to carry on with a request: it waits in the ring. */
-#define BLK_LATER		1
 
 static struct trivio_blkq *to_blkq(struct trivio_queue *q)
 {
@@ -137,138 +130,6 @@ static int blk_get_ranges(struct trivio_blkq *bq, struct trivio_blk_req *req,
 	return 0;
 }
 
-static void blk_data_iter(struct trivio_queue *q, struct trivio_blk_req *req)
-{
-	if (req->cmd.op == TRIVIO_BLK_IN) {
-		trivio_chain_in_iter(q, &req->chain, &req->iter);
-	} else {
-		trivio_chain_out_iter(q, &req->chain, &req->iter);
-		iov_iter_advance(&req->iter, sizeof(struct virtio_blk_outhdr));
-	}
-	iov_iter_truncate(&req->iter, req->cmd.len);
-}
-
-/* Injected; a reset need not wait for it. */
-static void blk_delay(const struct trivio_blk_req *req)
-{
-	u32 left = req->delay_ms, part;
-
-	for (; left && !trivio_blk_req_void(req); left -= part) {
-		part = min(left, 50U);
-		msleep(part);
-	}
-}
-
-static void blk_work(struct work_struct *work)
-{
-	struct trivio_blk_req *req = container_of(work, struct trivio_blk_req,
-						  work);
-	/* The disk may lie on a file system that lies on this device. */
-	unsigned int noio = memalloc_noio_save();
-	struct trivio_disk *disk = req->blk->disk;
-	int err;
-
-	if (unlikely(req->delay_ms))
-		blk_delay(req);
-	err = trivio_blk_req_void(req) ? -EIO : disk->ops->submit(disk, req);
-	memalloc_noio_restore(noio);
-	if (err != -EIOCBQUEUED)
-		trivio_blk_req_done(req, err);
-}
-
-static void blk_req_free(struct trivio_blkq *bq, struct trivio_blk_req *req)
-{
-	__acquire(&req->blk->inflight);
-	srcu_up_read(&req->blk->inflight, req->srcu_idx);
-	if (unlikely(req == bq->spare))
-		clear_bit(BLK_SPARE, &bq->flags);
-	else
-		kvfree(req);
-}
-
-static size_t blk_req_size(u32 ndesc, u32 nseg, u32 nrange)
-{
-	return sizeof(struct trivio_blk_req) +
-	       nseg * sizeof(union trivio_seg) +
-	       ndesc * sizeof(struct trivio_desc) +
-	       nrange * sizeof(struct trivio_blk_range);
-}
-
-/*
- * Where memory can't be waited for, one request at a time has the spare's. For
- * others that one's end is what they wait for.
- */
-static struct trivio_blk_req *blk_req_alloc(struct trivio_blkq *bq, size_t size)
-{
-	gfp_t gfp = trivio_queue_direct(bq->q) ? GFP_NOWAIT | __GFP_NOWARN :
-						 GFP_NOIO | __GFP_NOWARN;
-	struct trivio_blk_req *req = kvmalloc(size, gfp);
-
-	if (likely(req))
-		return req;
-	return test_and_set_bit(BLK_SPARE, &bq->flags) ? NULL : bq->spare;
-}
-
-/* Give the request in hand memory of its own: head, segments, ranges. */
-static struct trivio_blk_req *blk_req_dup(struct trivio_blkq *bq,
-					  const struct trivio_blk_req *src)
-{
-	const struct trivio_chain *c = &src->chain;
-	u32 ndesc = c->nout + c->nin, nseg = c->out_segs + c->in_segs;
-	struct trivio_blk_req *req;
-	void *p;
-
-	req = blk_req_alloc(bq, blk_req_size(ndesc, nseg, src->cmd.nseg));
-	if (!req)
-		return NULL;
-	*req = *src;
-	p = req + 1;
-	req->chain.seg = memcpy(p, c->seg, nseg * sizeof(*c->seg));
-	req->chain.seg_max = nseg;
-	p += nseg * sizeof(*c->seg);
-	req->chain.desc = memcpy(p, c->desc, ndesc * sizeof(*c->desc));
-	req->chain.desc_max = ndesc;
-	p += ndesc * sizeof(*c->desc);
-	req->range = src->cmd.nseg ? memcpy(p, src->range, src->cmd.nseg *
-					    sizeof(*src->range)) : NULL;
-	return req;
-}
-
-/* What the disk may have to read or write for it. */
-static u64 blk_bytes(const struct trivio_blk_req *req)
-{
-	u64 bytes = req->cmd.len;
-	u32 i;
-
-	if (req->cmd.op != TRIVIO_BLK_WRITE_ZEROES)
-		return bytes;
-	for (i = 0; i < req->cmd.nseg; i++)
-		bytes += (u64)req->range[i].count << TRIVIO_SECTOR_SHIFT;
-	return bytes;
-}
-
-/* Carry on with the request in hand where it may sleep. */
-static int blk_defer(struct trivio_blkq *bq, struct trivio_blk_req *req)
-{
-	struct trivio_blk_req *own;
-
-	own = blk_req_dup(bq, req);
-	if (!own)
-		return BLK_LATER;
-	own->may_sleep = true;
-	own->bytes = blk_bytes(own);
-	/* Ends in another context, which sparse can't follow. */
-	own->srcu_idx = srcu_down_read(&bq->blk->inflight);
-	__release(&bq->blk->inflight);
-	if (own->cmd.op <= TRIVIO_BLK_OUT)
-		blk_data_iter(bq->q, own);
-	INIT_WORK(&own->work, blk_work);
-	atomic_inc(&bq->inflight);
-	atomic64_add(own->bytes, &bq->inflight_bytes);
-	queue_work(bq->blk->wq, &own->work);
-	return -EIOCBQUEUED;
-}
-
 /*
  * Faults of a request: power fails before it is carried out, a failure, or a
  * delay in which others overtake it.
@@ -287,7 +148,7 @@ static int blk_fault(struct trivio_blkq *bq, struct trivio_blk_req *req)
 	if (bq->q->mem->kind == TRIVIO_MEM_KERNEL &&
 	    trivio_fault(bq->q, TRIVIO_FAULT_IO_DELAY, &ms)) {
 		req->delay_ms = ms;
-		return blk_defer(bq, req);
+		return trivio_blk_defer(bq, req);
 	}
 	return 0;
 }
@@ -310,12 +171,12 @@ static int blk_submit(struct trivio_blkq *bq, struct trivio_blk_req *req)
 	req->may_sleep = bq->q->mem->kind == TRIVIO_MEM_USER;
 	if (!req->may_sleep &&
 	    (!disk->ops->atomic || req->cmd.len > BLK_BUDGET_BYTES))
-		return blk_defer(bq, req);
+		return trivio_blk_defer(bq, req);
 	if (req->cmd.op <= TRIVIO_BLK_OUT)
-		blk_data_iter(bq->q, req);
+		trivio_blk_data_iter(bq->q, req);
 	err = disk->ops->submit(disk, req);
 	if (err == -EAGAIN && !req->may_sleep)
-		err = blk_defer(bq, req);
+		err = trivio_blk_defer(bq, req);
 	return err;
 }
 
@@ -413,7 +274,7 @@ static void blk_reap(struct trivio_blkq *bq)
 	node = llist_reverse_order(llist_del_all(&bq->done));
 	llist_for_each_entry_safe(req, next, node, done) {
 		blk_complete(bq->q, req, blk_status(req->err));
-		blk_req_free(bq, req);
+		trivio_blk_req_free(bq, req);
 	}
 }
 
@@ -461,7 +322,13 @@ static bool blk_turn(struct trivio_blkq *bq)
 	return got > 0;
 }
 
-static void blk_wake(struct trivio_blkq *bq)
+/**
+ * trivio_blk_wake() - have a queue looked at where it may be served
+ * @bq: queue
+ *
+ * Context: any, interrupts off and eventfd wake-ups included.
+ */
+void trivio_blk_wake(struct trivio_blkq *bq)
 {
 	struct trivio_queue *q = bq->q;
 	struct trivio_worker *w;
@@ -478,45 +345,6 @@ static void blk_wake(struct trivio_blkq *bq)
 	rcu_read_unlock();
 }
 
-/**
- * trivio_blk_req_done() - a request that was -EIOCBQUEUED is complete
- * @req: request
- * @err: 0 or a negative errno
- *
- * Context: any. @req is not the caller's any more.
- */
-void trivio_blk_req_done(struct trivio_blk_req *req, int err)
-{
-	struct trivio_blkq *bq = to_blkq(req->q);
-
-	req->err = err;
-	/* Keeps @bq from going away under the wake-ups: stop waits for RCU. */
-	rcu_read_lock();
-	atomic64_sub(req->bytes, &bq->inflight_bytes);
-	llist_add(&req->done, &bq->done);
-	atomic_dec(&bq->inflight);
-	blk_wake(bq);
-	wake_up(&bq->wait);
-	rcu_read_unlock();
-}
-EXPORT_SYMBOL_GPL(trivio_blk_req_done);
-
-/**
- * trivio_blk_req_void() - does nobody wait for the result of a request any more
- * @req: request
- *
- * A disk asks between steps of what takes long, and fails the rest with -EIO.
- *
- * Context: any.
- *
- * Return: true once a reset or the end of the device waits for it.
- */
-bool trivio_blk_req_void(const struct trivio_blk_req *req)
-{
-	return req->blk && READ_ONCE(req->blk->ending);
-}
-EXPORT_SYMBOL_GPL(trivio_blk_req_void);
-
 /*
  * Direct service. BLK_KICKED is set before the lock is tried: whoever holds the
  * lock looks at the bit after letting it go, so that a kick which finds it
@@ -531,7 +359,7 @@ static void blk_direct(struct trivio_blkq *bq, unsigned int turns)
 	smp_mb__after_atomic();
 	while (test_bit(BLK_KICKED, &bq->flags)) {
 		if (!turns--) {
-			blk_wake(bq);
+			trivio_blk_wake(bq);
 			return;
 		}
 		if (!spin_trylock(&bq->lock))
@@ -557,7 +385,7 @@ static void blk_kick(struct trivio_queue *q)
 	 * with interrupts off: a driver may hold the lock its call takes.
 	 */
 	if (!in_task() || irqs_disabled() || !eventfd_signal_allowed())
-		blk_wake(bq);
+		trivio_blk_wake(bq);
 	else
 		blk_direct(bq, BLK_KICK_TURNS);
 }
@@ -659,9 +487,7 @@ static int blk_queue_init(struct trivio_blk *blk, u16 i)
 	trivio_work_init(&bq->work, blk_direct_work);
 	bq->range = kvmalloc_array(TRIVIO_BLK_RANGES_MAX, sizeof(*bq->range),
 				   GFP_KERNEL_ACCOUNT);
-	bq->spare = kvmalloc(blk_req_size(TRIVIO_CHAIN_MAX, TRIVIO_CHAIN_MAX,
-					  TRIVIO_BLK_RANGES_MAX),
-			     GFP_KERNEL_ACCOUNT);
+	bq->spare = trivio_blk_spare();
 	if (!bq->range || !bq->spare)
 		return -ENOMEM;
 	q->port_priv = bq;

@@ -10,6 +10,13 @@
 
 #include <trivio/blk.h>
 
+/* Bits of &trivio_blkq.flags. */
+#define BLK_KICKED	0
+#define BLK_SPARE	1
+
+/* No memory to carry on with a request: it waits in the ring. */
+#define BLK_LATER	1
+
 /**
  * struct trivio_blkq - service state of one request queue
  * @blk: device
@@ -80,6 +87,32 @@ struct trivio_blk {
 	struct trivio_blkq bq[] __counted_by(nqueues);
 };
 
+/**
+ * trivio_blk_data_iter() - the data of a read or write, without header and status
+ * @q: queue
+ * @req: request; &trivio_blk_req.iter is set
+ */
+static inline void trivio_blk_data_iter(struct trivio_queue *q,
+					struct trivio_blk_req *req)
+{
+	if (req->cmd.op == TRIVIO_BLK_IN) {
+		trivio_chain_in_iter(q, &req->chain, &req->iter);
+	} else {
+		trivio_chain_out_iter(q, &req->chain, &req->iter);
+		iov_iter_advance(&req->iter, sizeof(struct virtio_blk_outhdr));
+	}
+	iov_iter_truncate(&req->iter, req->cmd.len);
+}
+
+/* blk.c */
+void trivio_blk_wake(struct trivio_blkq *bq);
+
+/* blk_req.c */
+struct trivio_blk_req *trivio_blk_spare(void);
+int trivio_blk_defer(struct trivio_blkq *bq, struct trivio_blk_req *req);
+void trivio_blk_req_free(struct trivio_blkq *bq, struct trivio_blk_req *req);
+
+/* blk_cfg.c, blk_state.c */
 u32 trivio_blk_config_len(struct trivio_dev *dev);
 void trivio_blk_config_read(struct trivio_dev *dev, u32 off, void *buf,
 			    u32 len);

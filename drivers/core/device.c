@@ -314,8 +314,8 @@ EXPORT_SYMBOL_GPL(trivio_dev_give_up);
  * trivio_dev_reset() - power-on state; nothing of the driver's is touched after
  * @dev: device
  *
- * Ring positions are kept until the next set_state, for clients that read them
- * after a reset.
+ * Ring positions are gone, too: a road whose clients read them after a reset
+ * keeps them itself.
  *
  * Context: may sleep.
  */

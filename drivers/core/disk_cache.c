@@ -19,7 +19,7 @@
 
 #include <trivio/blk.h>
 
-/* Sectors that are copied before others have their turn. */
+/* Sectors that are copied before a pause. */
 #define CACHE_BATCH	4096
 
 /**
@@ -149,15 +149,6 @@ static int cache_write_back(struct disk_cache *c, struct trivio_blk_req *req)
 
 /* --- requests ------------------------------------------------------------ */
 
-/* As ram_pause(): between two sectors of what is long, and so may sleep. */
-static bool cache_pause(const struct trivio_blk_req *req, u64 sector)
-{
-	if (likely(!req->may_sleep || sector % CACHE_BATCH))
-		return false;
-	cond_resched();
-	return trivio_blk_req_void(req);
-}
-
 static int cache_read(struct disk_cache *c, struct trivio_blk_req *req)
 {
 	u64 sector = req->cmd.sector;
@@ -171,7 +162,8 @@ static int cache_read(struct disk_cache *c, struct trivio_blk_req *req)
 		struct page *page = xa_load(&c->pages, sector / PAGE_SECTORS);
 		unsigned int at = sector % PAGE_SECTORS;
 
-		if (cache_pause(req, sector))
+		if (unlikely(!(sector % CACHE_BATCH)) &&
+		    trivio_blk_req_pause(req))
 			return -EIO;
 		if (!page || !cache_has(page, at)) {
 			iov_iter_advance(&iter, TRIVIO_SECTOR_SIZE);
@@ -220,7 +212,8 @@ static int cache_write(struct disk_cache *c, struct trivio_blk_req *req)
 					       req->may_sleep);
 		unsigned int at = sector % PAGE_SECTORS;
 
-		if (cache_pause(req, sector))
+		if (unlikely(!(sector % CACHE_BATCH)) &&
+		    trivio_blk_req_pause(req))
 			return -EIO;
 		if (IS_ERR(page))
 			return PTR_ERR(page);

@@ -122,13 +122,12 @@ static int file_write_zeroes(struct disk_file *df,
 
 		bvec_set_virt(&bv, zero, part);
 		iov_iter_bvec(&iter, ITER_SOURCE, &bv, 1, part);
-		did = trivio_blk_req_void(req) ? -EIO :
+		did = trivio_blk_req_pause(req) ? -EIO :
 		      vfs_iter_write(df->file, &iter, &pos, 0);
 		if (did <= 0)
 			err = did ?: -EIO;
 		else
 			len -= did;
-		cond_resched();
 	}
 	free_page((unsigned long)zero);
 	return err;

@@ -8,7 +8,7 @@
 
 #include <trivio/blk.h>
 
-/* Zeroed before others have their turn, where that is possible. */
+/* Bytes that are zeroed before a pause. */
 #define NULL_BATCH	(1U << 20)
 
 static int null_submit(struct trivio_disk *disk, struct trivio_blk_req *req)
@@ -22,10 +22,7 @@ static int null_submit(struct trivio_disk *disk, struct trivio_blk_req *req)
 		part = min_t(size_t, left, NULL_BATCH);
 		if (iov_iter_zero(part, &req->iter) != part)
 			return -EFAULT;
-		if (!req->may_sleep || left == part)
-			continue;
-		cond_resched();
-		if (trivio_blk_req_void(req))
+		if (left > part && trivio_blk_req_pause(req))
 			return -EIO;
 	}
 	return 0;

@@ -12,7 +12,7 @@
 
 #include <trivio/blk.h>
 
-/* Pages given back before others may have the lock. */
+/* Pages given back before others may have the lock, or copied before a pause. */
 #define RAM_BATCH	512
 
 /**
@@ -80,18 +80,6 @@ static bool part_write(struct page *page, size_t off, size_t part,
 	return _copy_from_iter(page_address(page) + off, part, iter) == part;
 }
 
-/*
- * Between two pages, for requests that are long and so may sleep: others have their
- * turn. True if nobody wants the rest.
- */
-static bool ram_pause(const struct trivio_blk_req *req, u64 pos)
-{
-	if (likely(!req->may_sleep || (pos >> PAGE_SHIFT) % RAM_BATCH))
-		return false;
-	cond_resched();
-	return trivio_blk_req_void(req);
-}
-
 static int ram_read(struct disk_ram *ram, struct trivio_blk_req *req)
 {
 	u64 pos = req->cmd.sector << TRIVIO_SECTOR_SHIFT;
@@ -106,7 +94,8 @@ static int ram_read(struct disk_ram *ram, struct trivio_blk_req *req)
 			return -EFAULT;
 		pos += part;
 		left -= part;
-		if (ram_pause(req, pos))
+		if (unlikely(!((pos >> PAGE_SHIFT) % RAM_BATCH)) &&
+		    trivio_blk_req_pause(req))
 			return -EIO;
 	}
 	return 0;
@@ -153,7 +142,8 @@ static int ram_write(struct disk_ram *ram, struct trivio_blk_req *req)
 			return -EFAULT;
 		pos += part;
 		left -= part;
-		if (ram_pause(req, pos))
+		if (unlikely(!((pos >> PAGE_SHIFT) % RAM_BATCH)) &&
+		    trivio_blk_req_pause(req))
 			return -EIO;
 	}
 	return 0;

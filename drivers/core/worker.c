@@ -174,7 +174,7 @@ static int worker_start_task(struct trivio_worker *w, const char *name)
 {
 	w->vtsk = vhost_task_create(worker_task_fn, worker_task_killed, w,
 				    name);
-	/* The first 6.12 kernels say no more than NULL. */
+	/* Earlier kernels say no more than NULL. */
 	return w->vtsk ? PTR_ERR_OR_ZERO(w->vtsk) : -ENOMEM;
 }
 

@@ -90,7 +90,6 @@ struct trivio_disk {
  * @blk: device it is for
  * @may_sleep: the disk may sleep
  * @delay_ms: injected delay before the disk gets it
- * @bytes: what the disk will read or write for it, at most
  * @sync: completion of this request means stable storage (write-through)
  * @chain: the popped chain
  * @err: outcome, 0 or a negative errno
@@ -106,7 +105,6 @@ struct trivio_blk_req {
 	struct trivio_blk *blk;
 	bool may_sleep;
 	u32 delay_ms;
-	u64 bytes;
 	bool sync;
 	struct trivio_chain chain;
 	int err;
@@ -152,6 +150,7 @@ void trivio_blk_sync(struct trivio_dev *dev);
 void trivio_blk_set_lifetime(struct trivio_dev *dev, const u16 *words);
 void trivio_blk_req_done(struct trivio_blk_req *req, int err);
 bool trivio_blk_req_void(const struct trivio_blk_req *req);
+bool trivio_blk_req_pause(const struct trivio_blk_req *req);
 
 struct trivio_disk *trivio_disk_ram_create(u64 sectors, u32 block_size);
 struct trivio_disk *trivio_disk_null_create(u64 sectors, u32 block_size);

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +53,6 @@ FIXTURE_VARIANT_ADD(dev, va) { .va = true };
 FIXTURE_SETUP(dev)
 {
 	struct rlimit lim = { RLIM_INFINITY, RLIM_INFINITY };
-	glob_t g;
 
 	setrlimit(RLIMIT_MEMLOCK, &lim);
 	ASSERT_EQ(0, sh("modprobe vhost_vdpa; mkdir -p " PROFILE));
@@ -64,12 +62,7 @@ FIXTURE_SETUP(dev)
 				      "echo 0 >" PROFILE "/use_va"));
 	ASSERT_EQ(0, sh("echo 1 5 7 >" PROFILE "/lifetime"));
 	ASSERT_EQ(0, sh("echo 0 >" BUS "/drivers_autoprobe"));
-	ASSERT_EQ(0, sh("vdpa dev add name " DEV " mgmtdev trivio_blk"));
-	ASSERT_EQ(0, sh("echo " DEV " >" BUS "/drivers/vhost_vdpa/bind"));
-	ASSERT_EQ(0, glob(BUS "/devices/" DEV "/vhost-vdpa-*", 0, NULL, &g));
-	snprintf(self->node, sizeof(self->node), "/dev/%s",
-		 strrchr(g.gl_pathv[0], '/') + 1);
-	globfree(&g);
+	ASSERT_EQ(0, client_dev_add(DEV, self->node, sizeof(self->node)));
 	ASSERT_EQ(0, client_open(&self->c, self->node));
 }
 

@@ -6,8 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
-#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,13 +14,14 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "kselftest.h"
+#include "../lib/files.h"
 #include "../lib/harness.h"
+#include "../lib/uffd.h"
 
 #include "client.h"
 
@@ -84,26 +83,13 @@ FIXTURE_TEARDOWN(work)
 	unlink(BACKING);
 }
 
-/* The device, with what its profile says by now; 0 or -1. */
-static int add(char *node, size_t size)
-{
-	glob_t g;
-
-	if (sh("vdpa dev add name " DEV " mgmtdev trivio_blk") ||
-	    sh("echo " DEV " >" BUS "/drivers/vhost_vdpa/bind") ||
-	    glob(BUS "/devices/" DEV "/vhost-vdpa-*", 0, NULL, &g))
-		return -1;
-	snprintf(node, size, "/dev/%s", strrchr(g.gl_pathv[0], '/') + 1);
-	globfree(&g);
-	return 0;
-}
-
 #define ADD()								\
 do {									\
 	struct rlimit lim = { RLIM_INFINITY, RLIM_INFINITY };		\
 									\
 	setrlimit(RLIMIT_MEMLOCK, &lim);				\
-	ASSERT_EQ(0, add(self->node, sizeof(self->node)));		\
+	ASSERT_EQ(0, client_dev_add(DEV, self->node,			\
+				    sizeof(self->node)));		\
 } while (0)
 
 #define OPEN()								\
@@ -150,22 +136,6 @@ static int used(struct client *c, int n, int ms)
 	while (client_wait(c, 20) < n && now_ms() < end)
 		;
 	return client_wait(c, 0);
-}
-
-/* A page of the owner's that nobody ever answers for, while @fd lives. */
-static int uffd_hold(void *p, size_t size)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		.range = { (uintptr_t)p, size },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) ||
-	    ioctl(fd, UFFDIO_REGISTER, &reg))
-		return -1;
-	return fd;
 }
 
 static void holder(const char *node, bool resets, int report)
@@ -393,18 +363,6 @@ TEST_F_TIMEOUT(work, ring_that_cannot_be_mapped_again, LONG)
 		usleep(10000);
 	EXPECT_EQ(S_OK | VIRTIO_CONFIG_S_NEEDS_RESET, client_status(&self->c));
 	EXPECT_EQ(0, sh("../../tools/trivio/trivio show " DEV " | grep -q ring-map"));
-}
-
-static int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), r = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		r = -errno;
-	close(fd);
-	return r;
 }
 
 /* Where the code of the core is, for the filter of failing allocations. */

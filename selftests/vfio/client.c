@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../lib/files.h"
 #include "client.h"
 
 #define PARENT	"/sys/class/mdev_bus/trivio/mdev_supported_types"
@@ -37,19 +38,6 @@ static uint64_t now_ms(void)
 }
 
 /* --- sysfs --------------------------------------------------------------- */
-
-static int put(const char *path, const char *value)
-{
-	int fd, err = 0;
-
-	fd = open(path, O_WRONLY);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, value, strlen(value)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
 
 static int get(const char *path, char *buf, size_t len)
 {

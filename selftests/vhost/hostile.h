@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <sys/wait.h>
 
+#include "../lib/files.h"
 #include "common.h"
 
 /* What a case may say: this much, and the rate limit's share of its time. */
@@ -28,19 +29,6 @@ struct stage {
 	int kmsg;
 	uint64_t begun;
 };
-
-/* put - write @text to @path; 0 or -errno */
-static inline int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), r = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		r = -errno;
-	close(fd);
-	return r;
-}
 
 /* stage_none - what a fixture sets before it may skip */
 static inline void stage_none(struct stage *s)

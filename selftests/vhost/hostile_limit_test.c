@@ -9,8 +9,8 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <linux/capability.h>
-#include <linux/userfaultfd.h>
 
+#include "../lib/uffd.h"
 #include "owner.h"
 
 TEST_F_TIMEOUT(owner, E07_workers_are_in_the_owners_cgroup, LONG)
@@ -247,24 +247,6 @@ TEST_F_TIMEOUT(owner, I25_numbers_that_size_allocations, LONG)
 }
 
 /* ---- a page that never comes ---- */
-
-static int uffd_hold(void *p, size_t size)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		.range = { (uintptr_t)p, size },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0)
-		return -errno;
-	if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg)) {
-		close(fd);
-		return -errno;
-	}
-	return fd;
-}
 
 /* The process whose page it is; says on @report how far it came. */
 static void child_holds(bool kthread, int report)

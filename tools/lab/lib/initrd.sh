@@ -104,7 +104,7 @@ bzimage_unpack()
 guest_image_prepare()
 {
 	local key stage release image modules
-	local drivers=(virtio_pci virtio_console virtio_net virtio_blk e1000e
+	local drivers=(virtio_pci virtio_console virtio_net virtio_blk
 		vmw_vsock_virtio_transport af_packet pktgen)
 
 	# always the stock kernel, whatever the laboratory runs
