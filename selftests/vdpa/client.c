@@ -2,7 +2,6 @@
 /* A user-space driver of a vhost-vdpa node. */
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,29 +31,6 @@ struct vring_used *client_used(struct client *c)
 uint64_t client_iova(size_t off)
 {
 	return CLIENT_IOVA + off;
-}
-
-#define BUS	"/sys/bus/vdpa"
-
-int client_dev_add(const char *name, char *node, size_t size)
-{
-	char text[128];
-	glob_t g;
-
-	snprintf(text, sizeof(text),
-		 "vdpa dev add name %s mgmtdev trivio_blk", name);
-	if (system(text))
-		return -1;
-	snprintf(text, sizeof(text),
-		 "echo %s >" BUS "/drivers/vhost_vdpa/bind", name);
-	if (system(text))
-		return -1;
-	snprintf(text, sizeof(text), BUS "/devices/%s/vhost-vdpa-*", name);
-	if (glob(text, 0, NULL, &g))
-		return -1;
-	snprintf(node, size, "/dev/%s", strrchr(g.gl_pathv[0], '/') + 1);
-	globfree(&g);
-	return 0;
 }
 
 int client_open(struct client *c, const char *path)

@@ -51,12 +51,6 @@ struct vring_avail *client_avail(struct client *c);
 struct vring_used *client_used(struct client *c);
 uint64_t client_iova(size_t off);
 
-/*
- * A block device, with what its profile says by now, for a process (drivers_autoprobe is
- * off); the node's path goes to @node. 0 or -1.
- */
-int client_dev_add(const char *name, char *node, size_t size);
-
 int client_open(struct client *c, const char *path);
 void client_close(struct client *c);
 int client_map(struct client *c, uint64_t iova, void *addr, uint64_t size,

@@ -15,26 +15,22 @@
 #include <unistd.h>
 
 #include "kselftest.h"
+#include "../lib/files.h"
 #include "../lib/harness.h"
 
 #include "client.h"
+#include "vnl.h"
 
 /* Seconds for one test: a device is made each time, on a slow kernel. */
 #define LONG	300
 
 #define DEV	"tvhost0"
-#define BUS	"/sys/bus/vdpa"
 #define PROFILE	"/sys/kernel/config/trivio/" DEV
 /* 1 MiB, set through the profile. */
 #define SECTORS	2048ULL
 
 #define S_START	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | \
 		 VIRTIO_CONFIG_S_FEATURES_OK)
-
-static int sh(const char *cmd)
-{
-	return system(cmd);
-}
 
 FIXTURE(dev)
 {
@@ -55,23 +51,21 @@ FIXTURE_SETUP(dev)
 	struct rlimit lim = { RLIM_INFINITY, RLIM_INFINITY };
 
 	setrlimit(RLIMIT_MEMLOCK, &lim);
-	ASSERT_EQ(0, sh("modprobe vhost_vdpa; mkdir -p " PROFILE));
-	ASSERT_EQ(0, sh("echo 1M >" PROFILE "/capacity"));
-	ASSERT_EQ(0, sh("echo 2 >" PROFILE "/queues"));
-	ASSERT_EQ(0, sh(variant->va ? "echo 1 >" PROFILE "/use_va" :
-				      "echo 0 >" PROFILE "/use_va"));
-	ASSERT_EQ(0, sh("echo 1 5 7 >" PROFILE "/lifetime"));
-	ASSERT_EQ(0, sh("echo 0 >" BUS "/drivers_autoprobe"));
-	ASSERT_EQ(0, client_dev_add(DEV, self->node, sizeof(self->node)));
+	ASSERT_EQ(0, vdev_profile(DEV));
+	ASSERT_EQ(0, put(PROFILE "/capacity", "1M"));
+	ASSERT_EQ(0, put(PROFILE "/queues", "2"));
+	ASSERT_EQ(0, put(PROFILE "/use_va", variant->va ? "1" : "0"));
+	ASSERT_EQ(0, put(PROFILE "/lifetime", "1 5 7"));
+	ASSERT_EQ(0, vdev_add(DEV, "trivio_blk", NULL));
+	ASSERT_EQ(0, vdev_node(DEV, self->node, sizeof(self->node)));
 	ASSERT_EQ(0, client_open(&self->c, self->node));
 }
 
 FIXTURE_TEARDOWN(dev)
 {
 	client_close(&self->c);
-	EXPECT_EQ(0, sh("timeout 30 vdpa dev del " DEV));
-	EXPECT_EQ(0, sh("rmdir " PROFILE));
-	EXPECT_EQ(0, sh("echo 1 >" BUS "/drivers_autoprobe"));
+	EXPECT_EQ(0, vdev_del(DEV));
+	EXPECT_EQ(0, vdev_profile_end(DEV));
 }
 
 TEST_F_TIMEOUT(dev, write_and_read_back, LONG)
@@ -244,8 +238,8 @@ TEST_F_TIMEOUT(dev, lifetime, LONG)
 	EXPECT_EQ(7, w[2]);
 	EXPECT_EQ(0xffff, w[3]);
 	/* It wears out while it is in use. */
-	ASSERT_EQ(0, sh("echo 3 11 7 >" PROFILE "/lifetime"));
-	EXPECT_NE(0, sh("echo 4 0 0 >" PROFILE "/lifetime 2>/dev/null"));
+	ASSERT_EQ(0, put(PROFILE "/lifetime", "3 11 7"));
+	EXPECT_NE(0, put(PROFILE "/lifetime", "4 0 0"));
 	ASSERT_EQ(0, client_blk(&self->c, get, 0, 0, 6, NULL));
 	EXPECT_EQ(3, w[0]);
 	EXPECT_EQ(11, w[1]);
@@ -255,20 +249,23 @@ TEST_F_TIMEOUT(dev, lifetime, LONG)
 /* Mappings that fail on purpose: the process's, and then the ring's. */
 TEST_F_TIMEOUT(dev, map_fault, LONG)
 {
-	ASSERT_EQ(0, sh("cd " PROFILE "/faults/map; echo 1 >times; echo -1 >queue; echo 1 >every"));
+	ASSERT_EQ(0, put(PROFILE "/faults/map/times", "1"));
+	ASSERT_EQ(0, put(PROFILE "/faults/map/queue", "-1"));
+	ASSERT_EQ(0, put(PROFILE "/faults/map/every", "1"));
 	EXPECT_NE(0, client_map(&self->c, CLIENT_IOVA, self->c.mem, CLIENT_MEM,
 				VHOST_ACCESS_RW));
 	EXPECT_TRUE(client_status(&self->c) & VIRTIO_CONFIG_S_NEEDS_RESET);
 	ASSERT_EQ(0, client_set_status(&self->c, 0));
 	client_unmap(&self->c, CLIENT_IOVA, CLIENT_MEM);
-	ASSERT_EQ(0, sh("cd " PROFILE "/faults/map; echo 0 >queue; echo 1 >every"));
+	ASSERT_EQ(0, put(PROFILE "/faults/map/queue", "0"));
+	ASSERT_EQ(0, put(PROFILE "/faults/map/every", "1"));
 	ASSERT_EQ(0, client_start(&self->c));
 	EXPECT_TRUE(client_status(&self->c) & VIRTIO_CONFIG_S_NEEDS_RESET);
 	ASSERT_EQ(0, client_set_status(&self->c, 0));
 	client_unmap(&self->c, CLIENT_IOVA, CLIENT_MEM);
 	ASSERT_EQ(0, client_start(&self->c));
 	EXPECT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_IN, 0, 0, 512, NULL));
-	ASSERT_EQ(0, sh("echo 0 >" PROFILE "/faults/map/every"));
+	ASSERT_EQ(0, put(PROFILE "/faults/map/every", "0"));
 }
 
 /* A header in pieces is legal; a chain without room for a status is not. */

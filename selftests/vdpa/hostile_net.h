@@ -17,12 +17,13 @@
 #include <unistd.h>
 
 #include "kselftest.h"
+#include "../lib/files.h"
 #include "../lib/harness.h"
 
 #include "nclient.h"
+#include "vnl.h"
 
 #define DEV	"tvhn0"
-#define BUS	"/sys/bus/vdpa"
 #define PROFILE	"/sys/kernel/config/trivio/" DEV
 
 /* Seconds for one test: a device is made each time, on a slow kernel. */

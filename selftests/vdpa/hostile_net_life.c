@@ -357,7 +357,7 @@ TEST_F_TIMEOUT(net, I16_L12_doorbell_held_over_delete, LONG)
 	EXPECT_NE(0, access("/sys/class/net/" DEV, F_OK));
 	/* For the teardown. */
 	self->c.fd = open("/dev/null", O_RDONLY);
-	ASSERT_EQ(0, sh("vdpa dev add name " DEV " mgmtdev trivio_net"));
+	ASSERT_EQ(0, vdev_add(DEV, "trivio_net", NULL));
 }
 
 /* Nothing mapped is nothing touched; the first error says where. */
@@ -478,7 +478,7 @@ TEST_F_TIMEOUT(net, config_interrupt, LONG)
 	ASSERT_EQ(0, start(&self->c, self->q, PLAIN));
 	EXPECT_EQ(0, config(self->c.fd, false, 6, 2, &status));
 	EXPECT_EQ(VIRTIO_NET_S_LINK_UP, status);
-	ASSERT_EQ(0, sh("echo down >" PROFILE "/link"));
+	ASSERT_EQ(0, put(PROFILE "/link", "down"));
 	EXPECT_EQ(1, poll(&p, 1, 5000));
 	EXPECT_EQ(0, config(self->c.fd, false, 6, 2, &status));
 	EXPECT_EQ(0, status);

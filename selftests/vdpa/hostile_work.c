@@ -24,12 +24,12 @@
 #include "../lib/uffd.h"
 
 #include "client.h"
+#include "vnl.h"
 
 /* Seconds for one test: a device is made each time, on a slow kernel. */
 #define LONG	300
 
 #define DEV	"twork0"
-#define BUS	"/sys/bus/vdpa"
 #define PROFILE	"/sys/kernel/config/trivio/" DEV
 #define FAULT	PROFILE "/faults/"
 #define BACKING	"/tmp/" DEV ".img"
@@ -65,9 +65,8 @@ FIXTURE(work)
 
 FIXTURE_SETUP(work)
 {
-	ASSERT_EQ(0, sh("modprobe vhost_vdpa; mkdir -p " PROFILE));
-	ASSERT_EQ(0, sh("echo 64M >" PROFILE "/capacity"));
-	ASSERT_EQ(0, sh("echo 0 >" BUS "/drivers_autoprobe"));
+	ASSERT_EQ(0, vdev_profile(DEV));
+	ASSERT_EQ(0, put(PROFILE "/capacity", "64M"));
 	self->c.fd = -1;
 	self->c.kick = -1;
 	self->c.call = -1;
@@ -76,10 +75,8 @@ FIXTURE_SETUP(work)
 FIXTURE_TEARDOWN(work)
 {
 	client_close(&self->c);
-	/* With a limit: what must not hang is also this. */
-	EXPECT_EQ(0, sh("timeout 60 vdpa dev del " DEV));
-	EXPECT_EQ(0, sh("rmdir " PROFILE));
-	EXPECT_EQ(0, sh("echo 1 >" BUS "/drivers_autoprobe"));
+	EXPECT_EQ(0, vdev_del(DEV));
+	EXPECT_EQ(0, vdev_profile_end(DEV));
 	unlink(BACKING);
 }
 
@@ -88,8 +85,8 @@ do {									\
 	struct rlimit lim = { RLIM_INFINITY, RLIM_INFINITY };		\
 									\
 	setrlimit(RLIMIT_MEMLOCK, &lim);				\
-	ASSERT_EQ(0, client_dev_add(DEV, self->node,			\
-				    sizeof(self->node)));		\
+	ASSERT_EQ(0, vdev_add(DEV, "trivio_blk", NULL));		\
+	ASSERT_EQ(0, vdev_node(DEV, self->node, sizeof(self->node)));	\
 } while (0)
 
 #define OPEN()								\
@@ -182,7 +179,7 @@ TEST_F_TIMEOUT(work, R31_page_that_never_comes, LONG)
 	pid_t pid;
 	char ok;
 
-	ASSERT_EQ(0, sh("echo 1 >" PROFILE "/use_va"));
+	ASSERT_EQ(0, put(PROFILE "/use_va", "1"));
 	ADD();
 	/* With its owner at rest, and with one that waits in a reset. */
 	for (i = 0; i < 2; i++) {
@@ -209,8 +206,8 @@ TEST_F_TIMEOUT(work, L26_reset_does_not_wait_for_requests, LONG)
 	int i;
 
 	OPEN();
-	ASSERT_EQ(0, sh("echo 9000 >" FAULT "io_delay/value"));
-	ASSERT_EQ(0, sh("echo 1 >" FAULT "io_delay/every"));
+	ASSERT_EQ(0, put(FAULT "io_delay/value", "9000"));
+	ASSERT_EQ(0, put(FAULT "io_delay/every", "1"));
 	for (i = 0; i < 20; i++)
 		post(&self->c, i, VIRTIO_BLK_T_IN, 0, 4096, 1);
 	client_kick(&self->c);
@@ -222,7 +219,7 @@ TEST_F_TIMEOUT(work, L26_reset_does_not_wait_for_requests, LONG)
 	EXPECT_EQ(20, client_wait(&self->c, 0));
 	for (i = 0; i < 20; i++)
 		EXPECT_EQ(VIRTIO_BLK_S_IOERR, *status_of(&self->c, i));
-	ASSERT_EQ(0, sh("echo 0 >" FAULT "io_delay/every"));
+	ASSERT_EQ(0, put(FAULT "io_delay/every", "0"));
 	/* The device has forgotten its map; vhost_vdpa has not. */
 	ASSERT_EQ(0, client_unmap(&self->c, CLIENT_IOVA, CLIENT_MEM));
 	ASSERT_EQ(0, client_start(&self->c));
@@ -238,10 +235,10 @@ TEST_F_TIMEOUT(work, E07_work_under_way_is_bounded, LONG)
 	long begin;
 	int i;
 
-	ASSERT_EQ(0, sh("printf null >" PROFILE "/backing"));
+	ASSERT_EQ(0, put(PROFILE "/backing", "null"));
 	OPEN();
-	ASSERT_EQ(0, sh("echo 6000 >" FAULT "io_delay/value"));
-	ASSERT_EQ(0, sh("echo 1 >" FAULT "io_delay/every"));
+	ASSERT_EQ(0, put(FAULT "io_delay/value", "6000"));
+	ASSERT_EQ(0, put(FAULT "io_delay/every", "1"));
 	for (i = 0; i < BIGS; i++)
 		post(&self->c, i, VIRTIO_BLK_T_OUT, 0, PART, PARTS);
 	/* The same again and again. */
@@ -288,8 +285,8 @@ TEST_F_TIMEOUT(work, late_call_does_not_come_after_a_reset, LONG)
 	uint64_t n;
 
 	OPEN();
-	ASSERT_EQ(0, sh("echo 1500 >" FAULT "late_call/value"));
-	ASSERT_EQ(0, sh("echo 1 >" FAULT "late_call/every"));
+	ASSERT_EQ(0, put(FAULT "late_call/value", "1500"));
+	ASSERT_EQ(0, put(FAULT "late_call/every", "1"));
 	post(&self->c, 0, VIRTIO_BLK_T_IN, 0, 4096, 1);
 	client_kick(&self->c);
 	EXPECT_EQ(1, used(&self->c, 1, 1000));
@@ -302,11 +299,11 @@ TEST_F_TIMEOUT(work, late_call_does_not_come_after_a_reset, LONG)
 TEST_F_TIMEOUT(work, values_of_faults_have_limits, LONG)
 {
 	OPEN();
-	EXPECT_NE(0, sh("echo 10001 >" FAULT "io_delay/value 2>/dev/null"));
-	EXPECT_NE(0, sh("echo 10001 >" FAULT "late_call/value 2>/dev/null"));
-	EXPECT_NE(0, sh("echo 10001 >" FAULT "config/value 2>/dev/null"));
-	EXPECT_NE(0, sh("echo 101 >" FAULT "power_loss/value 2>/dev/null"));
-	EXPECT_EQ(0, sh("echo 4294967295 >" FAULT "used_len/value"));
+	EXPECT_NE(0, put(FAULT "io_delay/value", "10001"));
+	EXPECT_NE(0, put(FAULT "late_call/value", "10001"));
+	EXPECT_NE(0, put(FAULT "config/value", "10001"));
+	EXPECT_NE(0, put(FAULT "power_loss/value", "101"));
+	EXPECT_EQ(0, put(FAULT "used_len/value", "4294967295"));
 }
 
 /* A stop that was put off is of the driver before the reset, not of this one. */
@@ -314,7 +311,7 @@ TEST_F_TIMEOUT(work, stop_does_not_outlive_a_reset, LONG)
 {
 	int i, k, status = 0;
 
-	ASSERT_EQ(0, sh("echo stop >" PROFILE "/check"));
+	ASSERT_EQ(0, put(PROFILE "/check", "stop"));
 	ADD();
 	ASSERT_EQ(0, client_open(&self->c, self->node));
 	for (i = 0; i < 300 && !status; i++) {
@@ -331,15 +328,15 @@ TEST_F_TIMEOUT(work, stop_does_not_outlive_a_reset, LONG)
 TEST_F_TIMEOUT(work, file_shrinks_under_a_request, LONG)
 {
 	ASSERT_EQ(0, sh("truncate -s 1M " BACKING));
-	ASSERT_EQ(0, sh("printf " BACKING " >" PROFILE "/backing"));
+	ASSERT_EQ(0, put(PROFILE "/backing", "" BACKING ""));
 	OPEN();
-	ASSERT_EQ(0, sh("echo 2000 >" FAULT "io_delay/value"));
-	ASSERT_EQ(0, sh("echo 1 >" FAULT "io_delay/every"));
+	ASSERT_EQ(0, put(FAULT "io_delay/value", "2000"));
+	ASSERT_EQ(0, put(FAULT "io_delay/every", "1"));
 	post(&self->c, 0, VIRTIO_BLK_T_IN, 2040, 4096, 1);
 	post(&self->c, 1, VIRTIO_BLK_T_IN, 0, 4096, 1);
 	client_kick(&self->c);
 	EXPECT_EQ(0, used(&self->c, 1, 300));
-	ASSERT_EQ(0, sh("echo 512K >" PROFILE "/capacity"));
+	ASSERT_EQ(0, put(PROFILE "/capacity", "512K"));
 	EXPECT_EQ(2, used(&self->c, 2, 10000));
 	EXPECT_EQ(VIRTIO_BLK_S_IOERR, *status_of(&self->c, 0));
 	EXPECT_EQ(0, *status_of(&self->c, 1));
@@ -353,8 +350,8 @@ TEST_F_TIMEOUT(work, ring_that_cannot_be_mapped_again, LONG)
 	OPEN();
 	ASSERT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_IN, 0, 0, 4096, NULL));
 	/* Of this queue's ring, not of what is mapped for the device. */
-	ASSERT_EQ(0, sh("echo 0 >" FAULT "map/queue"));
-	ASSERT_EQ(0, sh("echo 1 >" FAULT "map/every"));
+	ASSERT_EQ(0, put(FAULT "map/queue", "0"));
+	ASSERT_EQ(0, put(FAULT "map/every", "1"));
 	ASSERT_EQ(0, client_unmap(&self->c, CLIENT_IOVA, CLIENT_MEM));
 	ASSERT_EQ(0, client_map(&self->c, CLIENT_IOVA, self->c.mem, CLIENT_MEM,
 				VHOST_ACCESS_RW));

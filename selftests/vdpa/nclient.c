@@ -2,7 +2,7 @@
 /* A user-space driver of a net device on a vhost-vdpa node. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <glob.h>
+#include <jansson.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -17,7 +17,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../lib/files.h"
+
 #include "nclient.h"
+#include "vnl.h"
 
 static uint8_t *ring(struct nq *q)
 {
@@ -204,9 +207,6 @@ int nc_unmap(struct client *c, uint32_t asid, uint64_t iova, uint64_t size)
 	});
 }
 
-#define BUS	"/sys/bus/vdpa"
-#define CONFIGFS "/sys/kernel/config/trivio"
-
 /* A command; its exit status. */
 static int run(const char *fmt, ...)
 {
@@ -223,32 +223,37 @@ int ndev_make(const char *name, const char *set, const char *args, char *node,
 	      size_t size)
 {
 	struct rlimit lim = { RLIM_INFINITY, RLIM_INFINITY };
-	char pattern[128];
-	glob_t g;
+	struct ifreq ifr = { .ifr_mtu = 9000 };
+	char path[96];
+	int fd, err;
 
 	setrlimit(RLIMIT_MEMLOCK, &lim);
-	if (run("modprobe vhost_vdpa") ||
-	    run("mkdir -p " CONFIGFS "/%s && cd " CONFIGFS "/%s && %s", name,
-		name, set) ||
-	    run("echo 0 >" BUS "/drivers_autoprobe") ||
-	    run("! [ -e " BUS "/devices/%s ] || vdpa dev del %s", name, name) ||
-	    run("vdpa dev add name %s mgmtdev trivio_net %s", name, args) ||
-	    run("echo %s >" BUS "/drivers/vhost_vdpa/bind", name))
+	if (vdev_profile(name))
 		return -1;
-	snprintf(pattern, sizeof(pattern), BUS "/devices/%s/vhost-vdpa-*", name);
-	if (glob(pattern, 0, NULL, &g))
+	/* One that a test before this left behind. */
+	snprintf(path, sizeof(path), VDPA_BUS "/devices/%s", name);
+	if (!access(path, F_OK) && vdev_del(name))
 		return -1;
-	snprintf(node, size, "/dev/%s", strrchr(g.gl_pathv[0], '/') + 1);
-	globfree(&g);
-	run("sysctl -qw net.ipv6.conf.%s.disable_ipv6=1 2>/dev/null", name);
-	return run("ip link set %s up mtu 9000", name);
+	if (run("cd " VDPA_PROFILES "%s && %s", name, set) ||
+	    vdev_add(name, "trivio_net", args) ||
+	    vdev_node(name, node, size))
+		return -1;
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
+	put(path, "1");
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	err = ioctl(fd, SIOCSIFMTU, &ifr) || ioctl(fd, SIOCGIFFLAGS, &ifr);
+	ifr.ifr_flags |= IFF_UP;
+	err = err || ioctl(fd, SIOCSIFFLAGS, &ifr);
+	close(fd);
+	return err ? -1 : 0;
 }
 
 int ndev_end(const char *name)
 {
-	return run("timeout 60 vdpa dev del %s", name) |
-	       run("rmdir " CONFIGFS "/%s", name) |
-	       run("echo 1 >" BUS "/drivers_autoprobe");
+	int err = vdev_del(name);
+
+	return vdev_profile_end(name) | err;
 }
 
 int wire_open(const char *ifname)
@@ -271,11 +276,11 @@ int wire_open(const char *ifname)
  */
 int wire_ready(const char *ifname)
 {
-	char path[64], cmd[64], state[16] = "";
-	int i;
+	struct ifreq ifr = {};
+	char path[64], state[16] = "";
+	int i, fd, err;
 
 	snprintf(path, sizeof(path), "/sys/class/net/%s/operstate", ifname);
-	snprintf(cmd, sizeof(cmd), "ip link show dev %s >/dev/null", ifname);
 	for (i = 0; i < 1000 && strcmp(state, "up\n"); i++) {
 		FILE *f = fopen(path, "r");
 
@@ -287,8 +292,12 @@ int wire_ready(const char *ifname)
 	}
 	if (strcmp(state, "up\n"))
 		return -ETIMEDOUT;
-	/* It is told before it is done, under RTNL, for which this waits. */
-	return system(cmd) ? -ENODEV : 0;
+	/* It is told before it is done, under RTNL, for which setting flags waits. */
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", ifname);
+	err = ioctl(fd, SIOCGIFFLAGS, &ifr) || ioctl(fd, SIOCSIFFLAGS, &ifr);
+	close(fd);
+	return err ? -ENODEV : 0;
 }
 
 /* A frame of @len bytes: header, tag if @vlan, then bytes that count up. */
@@ -333,21 +342,37 @@ int wire_recv(int fd, uint8_t *buf, int size, int ms)
 	return -ETIMEDOUT;
 }
 
+/* Counter @name of all objects in @j that have counters; of queue @idx, unless that is -1. */
+static long long sum(json_t *j, int idx, const char *name)
+{
+	json_t *counters = json_object_get(j, "counters"), *v;
+	long long n = 0;
+	const char *key;
+	size_t i;
+
+	if (counters && (idx < 0 || json_integer_value(json_object_get(j, "index")) == idx))
+		n = json_integer_value(json_object_get(counters, name));
+	json_object_foreach(j, key, v)
+		n += sum(v, idx, name);
+	json_array_foreach(j, i, v)
+		n += sum(v, idx, name);
+	return n;
+}
+
 long long counter(const char *dev, int idx, const char *name)
 {
-	char cmd[512], line[64] = "-1";
-	char which[32] = "";
+	long long n = -1;
+	char cmd[128];
+	json_t *j;
 	FILE *f;
 
-	if (idx >= 0)
-		snprintf(which, sizeof(which), "select(.index == %d) |", idx);
-	snprintf(cmd, sizeof(cmd),
-		 "${TRIVIO:-trivio} show --json %s | jq '[.. | objects | select(.counters?) | %s .counters.%s] | add'",
-		 dev, which, name);
+	snprintf(cmd, sizeof(cmd), "${TRIVIO:-trivio} show --json %s", dev);
 	f = popen(cmd, "r");
-	if (!f || !fgets(line, sizeof(line), f))
-		line[0] = '-';
-	if (f)
-		pclose(f);
-	return atoll(line);
+	if (!f)
+		return -1;
+	j = json_loadf(f, 0, NULL);
+	if (!pclose(f) && j)
+		n = sum(j, idx, name);
+	json_decref(j);
+	return n;
 }
