@@ -186,7 +186,7 @@ row_ping()
 
 	# the first packets also find the neighbour
 	out=$(inner_exec demo "ping -q -c 2 -i 0.05 -W 5 10.8.$i.1 >/dev/null
-		ping -q -c $PINGS -i 0.05 -W 5 10.8.$i.1") || row_fail "ping"
+		ping -q -c $PINGS -i 0.02 -W 5 10.8.$i.1") || row_fail "ping"
 	read -r "MINS[$i]" "AVGS[$i]" < <(sed -n 's|^rtt.*= \([0-9.]*\)/\([0-9.]*\)/.*|\1 \2|p' <<<"$out")
 }
 

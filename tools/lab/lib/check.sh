@@ -139,10 +139,8 @@ check_group()
 		check_left_out "$t" && continue
 		[ "$(check_setting "${t%%:*}" append)" = "$append" ] && left+=("$t")
 	done
-	# tests close devices all the time, and each close waits for RCU: half of a test's time and
-	# more. The debug kernel has the grace periods that users have.
-	OPT_APPEND="$saved $append rcupdate.rcu_expedited=1"
-	[ "$OPT_DEBUG_KERNEL" = 0 ] || scale=4 OPT_APPEND="$saved $append"
+	[ "$OPT_DEBUG_KERNEL" = 0 ] || scale=4
+	OPT_APPEND="$saved $append"
 	while [ ${#left[@]} -gt 0 ]; do
 		boot=$((boot + 1))
 		dir=$RESULTS/$label/boot$(find "$RESULTS/$label" -maxdepth 1 -name 'boot*' | wc -l)
