@@ -22,6 +22,7 @@
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
 
+#include "netif.h"
 #include "vhost.h"
 
 #define FRAME_MIN	22	/* Ethernet header and the sequence number */
@@ -31,37 +32,7 @@
 
 int vh_link(const char *name, bool up)
 {
-	struct ifreq ifr = { 0 };
-	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), r = 0;
-
-	strncpy(ifr.ifr_name, name, IFNAMSIZ - 1);
-	if (ioctl(s, SIOCGIFFLAGS, &ifr) < 0)
-		r = -errno;
-	ifr.ifr_flags |= IFF_NOARP;
-	if (up)
-		ifr.ifr_flags |= IFF_UP;
-	else
-		ifr.ifr_flags &= ~IFF_UP;
-	if (!r && ioctl(s, SIOCSIFFLAGS, &ifr) < 0)
-		r = -errno;
-	close(s);
-	return r;
-}
-
-/* No neighbour discovery, no MLD: only our frames may pass. */
-static void silence(const char *name)
-{
-	char path[96];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6",
-		 name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (write(fd, "1", 1) != 1)
-		vh_fail(-errno, "%s", path);
-	close(fd);
+	return netif_flags(name, IFF_NOARP | (up ? IFF_UP : 0), up ? 0 : IFF_UP);
 }
 
 /* vh_tap_queue - one more fd of the tap, or its first; the fd or -errno */
@@ -139,7 +110,7 @@ int vh_tap_open(struct vh_tap *t, unsigned int flags, unsigned int hdr_len)
 	t->fd = vh_tap_queue(t, flags, hdr_len);
 	if (t->fd < 0)
 		return t->fd;
-	silence(t->name);
+	netif_silence(t->name);
 	r = vh_link(t->name, true);
 	if (r)
 		return vh_fail(r, "%s up", t->name);

@@ -26,14 +26,15 @@
 #include <linux/virtio_config.h>
 
 #include "../lib/dice.h"
+#include "../lib/files.h"
 #include "kselftest.h"
 #include "sim.h"
 #include "vdiff.h"
+#include "vnl.h"
 
 #define SIM		"tvsim0"
 #define OURS		"tvours0"
-#define BUS		"/sys/bus/vdpa"
-#define PROFILE		"/sys/kernel/config/trivio/" OURS
+#define PROFILE		VDPA_PROFILES OURS
 #define STEPS		30
 #define SCRIPTS		40	/* without --seconds */
 #define MOST		256	/* steps of a script */
@@ -70,7 +71,7 @@ struct gen {
 	bool on;
 };
 
-static void put(struct gen *g, struct vd_op o)
+static void emit(struct gen *g, struct vd_op o)
 {
 	if (g->n < MOST)
 		g->o[g->n++] = o;
@@ -89,20 +90,20 @@ static uint64_t some(void)
 /* From a reset to a device that serves. */
 static void start(struct gen *g, uint64_t base)
 {
-	put(g, op(V_MAP, MAP_NONE, 0, 0));
-	put(g, op(V_STATUS, 0, 0, 0));
-	put(g, op(V_MAP, MAP_ALL, 0, 0));
-	put(g, op(V_STATUS, VIRTIO_CONFIG_S_ACKNOWLEDGE, 0, 0));
-	put(g, op(V_STATUS, S_DRIVER, 0, 0));
-	put(g, op(V_FEATURES, common, 0, 0));
-	put(g, op(V_STATUS, S_FEATURES, 0, 0));
-	put(g, op(V_NUM, 0, rnd(3) ? 256 : 64, 0));
-	put(g, op(V_BASE, base, 0, 0));
-	put(g, op(V_ADDR, 0, 0, 0));
-	put(g, op(V_FD, FD_KICK, FD_GOOD, 0));
-	put(g, op(V_FD, FD_CALL, FD_GOOD, 0));
-	put(g, op(V_ENABLE, 1, 0, 0));
-	put(g, op(V_STATUS, S_OK, 0, 0));
+	emit(g, op(V_MAP, MAP_NONE, 0, 0));
+	emit(g, op(V_STATUS, 0, 0, 0));
+	emit(g, op(V_MAP, MAP_ALL, 0, 0));
+	emit(g, op(V_STATUS, VIRTIO_CONFIG_S_ACKNOWLEDGE, 0, 0));
+	emit(g, op(V_STATUS, S_DRIVER, 0, 0));
+	emit(g, op(V_FEATURES, common, 0, 0));
+	emit(g, op(V_STATUS, S_FEATURES, 0, 0));
+	emit(g, op(V_NUM, 0, rnd(3) ? 256 : 64, 0));
+	emit(g, op(V_BASE, base, 0, 0));
+	emit(g, op(V_ADDR, 0, 0, 0));
+	emit(g, op(V_FD, FD_KICK, FD_GOOD, 0));
+	emit(g, op(V_FD, FD_CALL, FD_GOOD, 0));
+	emit(g, op(V_ENABLE, 1, 0, 0));
+	emit(g, op(V_STATUS, S_OK, 0, 0));
 	g->suspended = false;
 	g->on = true;
 }
@@ -195,30 +196,30 @@ static void some_step(struct gen *g)
 {
 	switch (rnd(16)) {
 	case 0: case 1: case 2: case 3:
-		put(g, some_call(g));
+		emit(g, some_call(g));
 		break;
 	case 4:
-		put(g, op(V_MSG, rnd(MSG_KINDS), rnd(1000), 0));
+		emit(g, op(V_MSG, rnd(MSG_KINDS), rnd(1000), 0));
 		break;
 	case 5:
-		put(g, op(V_MAP, rnd(2) ? MAP_EXTRA : MAP_NO_EXTRA, 0, 0));
+		emit(g, op(V_MAP, rnd(2) ? MAP_EXTRA : MAP_NO_EXTRA, 0, 0));
 		break;
 	case 6:
 		g->suspended = !g->suspended;
-		put(g, op(g->suspended ? V_SUSPEND : V_RESUME, 0, 0, 0));
+		emit(g, op(g->suspended ? V_SUSPEND : V_RESUME, 0, 0, 0));
 		break;
 	case 7:
 		/* Off and on again, with nothing in between that waits. */
 		if (g->suspended)
 			break;
-		put(g, op(V_ENABLE, 0, 0, 0));
-		put(g, op(V_ENABLE, 1, 0, 0));
+		emit(g, op(V_ENABLE, 0, 0, 0));
+		emit(g, op(V_ENABLE, 1, 0, 0));
 		break;
 	case 8:
-		put(g, op(V_NOCALL, rnd(2), 0, 0));
+		emit(g, op(V_NOCALL, rnd(2), 0, 0));
 		break;
 	default:
-		put(g, some_blk());
+		emit(g, some_blk());
 	}
 }
 
@@ -226,27 +227,27 @@ static void some_step(struct gen *g)
 static void finish(struct gen *g)
 {
 	if (g->suspended) {
-		put(g, op(V_RESUME, 0, 0, 0));
+		emit(g, op(V_RESUME, 0, 0, 0));
 		g->suspended = false;
 	}
 	switch (rnd(4)) {
 	case 0:
-		put(g, op(V_BAD, rnd(BAD_KINDS), rnd(70000), 0));
+		emit(g, op(V_BAD, rnd(BAD_KINDS), rnd(70000), 0));
 		start(g, rnd(1000));
 		break;
 	case 1:
-		put(g, op(V_SUSPEND, 0, 0, 0));
-		put(g, op(V_GET_BASE, 0, 0, 0));
+		emit(g, op(V_SUSPEND, 0, 0, 0));
+		emit(g, op(V_GET_BASE, 0, 0, 0));
 		start(g, VD_SAVED);
 		break;
 	case 2:
-		put(g, op(V_STATUS, S_OK | VIRTIO_CONFIG_S_FAILED, 0, 0));
+		emit(g, op(V_STATUS, S_OK | VIRTIO_CONFIG_S_FAILED, 0, 0));
 		start(g, 0xffff);
 		break;
 	default:
 		return;
 	}
-	put(g, op(V_BLK, VIRTIO_BLK_T_IN, 0, 8 | 3 << 12));
+	emit(g, op(V_BLK, VIRTIO_BLK_T_IN, 0, 8 | 3 << 12));
 }
 
 static void script(struct gen *g)
@@ -260,19 +261,19 @@ static void script(struct gen *g)
 	memset(g, 0, sizeof(*g));
 	if (rnd(6) == 0) {
 		/* Nobody owns it yet. */
-		put(g, op(V_OPEN, 0, 0, 0));
+		emit(g, op(V_OPEN, 0, 0, 0));
 		while (rnd(4))
-			put(g, rnd(3) ? some_call(g) :
+			emit(g, rnd(3) ? some_call(g) :
 					op(V_MSG, rnd(MSG_KINDS), 0, 0));
 	}
-	put(g, op(V_OPEN, 1, 0, 0));
+	emit(g, op(V_OPEN, 1, 0, 0));
 	if (rnd(3) == 0)
 		known |= 1ULL << VHOST_BACKEND_F_IOTLB_PERSIST;
-	put(g, op(V_BFEATURES, known, 0, 0));
+	emit(g, op(V_BFEATURES, known, 0, 0));
 	start(g, bases[rnd(6)]);
 	/* Both disks alike where they are read. */
-	put(g, op(V_BLK, VIRTIO_BLK_T_WRITE_ZEROES, 0, 128));
-	put(g, op(V_BLK, VIRTIO_BLK_T_WRITE_ZEROES, 128, 128));
+	emit(g, op(V_BLK, VIRTIO_BLK_T_WRITE_ZEROES, 0, 128));
+	emit(g, op(V_BLK, VIRTIO_BLK_T_WRITE_ZEROES, 128, 128));
 	g->fixed = g->n;
 	while (len-- && g->n < MOST - 40)
 		some_step(g);
@@ -379,11 +380,6 @@ static void show(const struct gen *g)
 
 /* ---- devices ---- */
 
-static int sh(const char *cmd)
-{
-	return system(cmd);
-}
-
 static int common_find(void)
 {
 	uint64_t f;
@@ -405,25 +401,22 @@ static int devices_make(void)
 	struct rlimit lim = { RLIM_INFINITY, RLIM_INFINITY };
 
 	setrlimit(RLIMIT_MEMLOCK, &lim);
-	if (sh("modprobe -a vhost_vdpa && mkdir -p " PROFILE) ||
-	    sh("cd " PROFILE " && echo 128M >capacity && echo 1 >queues &&"
-	       " echo 256 >queue_max && echo 1 >use_va &&"
-	       " echo vdpa_blk_sim >serial") ||
-	    sh("echo 0 >" BUS "/drivers_autoprobe") ||
-	    sh("vdpa dev add name " SIM " mgmtdev vdpasim_blk") ||
-	    sh("vdpa dev add name " OURS " mgmtdev trivio_blk") ||
-	    sh("echo " SIM " >" BUS "/drivers/vhost_vdpa/bind") ||
-	    sh("echo " OURS " >" BUS "/drivers/vhost_vdpa/bind"))
-		return -EIO;
-	return sim_node(SIM, path[0], sizeof(path[0])) ?:
-	       sim_node(OURS, path[1], sizeof(path[1])) ?: common_find();
+	return vdev_profile(OURS) ?:
+	       put(PROFILE "/capacity", "128M") ?:
+	       put(PROFILE "/queues", "1") ?:
+	       put(PROFILE "/queue_max", "256") ?:
+	       put(PROFILE "/use_va", "1") ?:
+	       put(PROFILE "/serial", "vdpa_blk_sim") ?:
+	       vdev_add(SIM, "vdpasim_blk", NULL) ?:
+	       vdev_add(OURS, "trivio_blk", NULL) ?:
+	       vdev_bind(SIM, path[0], sizeof(path[0])) ?:
+	       vdev_bind(OURS, path[1], sizeof(path[1])) ?: common_find();
 }
 
 static void devices_end(void)
 {
-	if (sh("vdpa dev del " SIM "; vdpa dev del " OURS "; rmdir " PROFILE) ||
-	    sh("echo 1 >" BUS "/drivers_autoprobe") ||
-	    sh("rmmod vdpa_sim_blk vdpa_sim"))
+	if (vdev_del(SIM, 60) | vdev_del(OURS, 60) | vdev_profile_end(OURS) |
+	    system("rmmod vdpa_sim_blk vdpa_sim"))
 		ksft_print_msg("the devices did not go\n");
 }
 

@@ -30,10 +30,11 @@
 #include "kselftest.h"
 #include "nclient.h"
 #include "sim.h"
+#include "vnl.h"
 
 #define SIM		"tvsimn0"
 #define OURS		"tvourn0"
-#define BUS		"/sys/bus/vdpa"
+#define ADDR		"mac 02:1d:00:00:00:01 mtu 1500"
 #define SCRIPTS		25		/* without --seconds */
 #define MOST		64		/* steps of a script */
 #define WAIT_MS		20000		/* for what has to come */
@@ -606,27 +607,22 @@ static void shrink(struct script *s, char *why, size_t size)
 
 /* ---- devices ---- */
 
-static int sh(const char *cmd)
-{
-	return system(cmd);
-}
-
 static int devices_make(void)
 {
-	if (ndev_make(OURS, "true", "mac 02:1d:00:00:00:01 mtu 1500",
-		      node[1].path, sizeof(node[1].path)) ||
-	    sh("vdpa dev add name " SIM " mgmtdev vdpasim_net mac 02:1d:00:00:00:01 mtu 1500") ||
-	    sh("echo " SIM " >" BUS "/drivers/vhost_vdpa/bind"))
+	if (ndev_make(OURS, "true", ADDR, node[1].path, sizeof(node[1].path)))
 		return -EIO;
 	wire = wire_open(OURS);
-	return wire < 0 ? wire : sim_node(SIM, node[0].path, sizeof(node[0].path));
+	if (wire < 0)
+		return wire;
+	return vdev_add(SIM, "vdpasim_net", ADDR) ?:
+	       vdev_bind(SIM, node[0].path, sizeof(node[0].path));
 }
 
 static void devices_end(void)
 {
 	close(wire);
-	if (sh("vdpa dev del " SIM) | ndev_end(OURS) |
-	    sh("rmmod vdpa_sim_net vdpa_sim"))
+	if (vdev_del(SIM, 60) | ndev_end(OURS) |
+	    system("rmmod vdpa_sim_net vdpa_sim"))
 		ksft_print_msg("the devices did not go\n");
 }
 

@@ -25,7 +25,7 @@
 #define LONG	300
 
 #define DEV	"tvhost0"
-#define PROFILE	"/sys/kernel/config/trivio/" DEV
+#define PROFILE	VDPA_PROFILES DEV
 /* 1 MiB, set through the profile. */
 #define SECTORS	2048ULL
 
@@ -57,14 +57,14 @@ FIXTURE_SETUP(dev)
 	ASSERT_EQ(0, put(PROFILE "/use_va", variant->va ? "1" : "0"));
 	ASSERT_EQ(0, put(PROFILE "/lifetime", "1 5 7"));
 	ASSERT_EQ(0, vdev_add(DEV, "trivio_blk", NULL));
-	ASSERT_EQ(0, vdev_node(DEV, self->node, sizeof(self->node)));
+	ASSERT_EQ(0, vdev_bind(DEV, self->node, sizeof(self->node)));
 	ASSERT_EQ(0, client_open(&self->c, self->node));
 }
 
 FIXTURE_TEARDOWN(dev)
 {
 	client_close(&self->c);
-	EXPECT_EQ(0, vdev_del(DEV));
+	EXPECT_EQ(0, vdev_del(DEV, 30));
 	EXPECT_EQ(0, vdev_profile_end(DEV));
 }
 

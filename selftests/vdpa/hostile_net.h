@@ -24,7 +24,7 @@
 #include "vnl.h"
 
 #define DEV	"tvhn0"
-#define PROFILE	"/sys/kernel/config/trivio/" DEV
+#define PROFILE	VDPA_PROFILES DEV
 
 /* Seconds for one test: a device is made each time, on a slow kernel. */
 #define LONG	300

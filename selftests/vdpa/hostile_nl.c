@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "kselftest.h"
+#include "../lib/files.h"
 #include "../lib/harness.h"
 
 #include "vnl.h"
@@ -191,7 +192,7 @@ TEST_F_TIMEOUT(nl, L12_a_device_that_lives, LONG)
 	struct vnl_req r;
 	size_t i;
 
-	ASSERT_EQ(0, system("echo 0 >/sys/bus/vdpa/drivers_autoprobe"));
+	ASSERT_EQ(0, put(VDPA_BUS "/drivers_autoprobe", "0"));
 	new_dev(&r, self->family, DEV);
 	ASSERT_EQ(0, vnl_ask(self->fd, &r, self->text, sizeof(self->text)));
 	new_dev(&r, self->family, DEV);
@@ -218,7 +219,7 @@ TEST_F_TIMEOUT(nl, L12_a_device_that_lives, LONG)
 			     sizeof(self->text)));
 	EXPECT_EQ(-ENODEV, del_dev(self->fd, self->family, self->text,
 				   sizeof(self->text)));
-	EXPECT_EQ(0, system("echo 1 >/sys/bus/vdpa/drivers_autoprobe"));
+	EXPECT_EQ(0, put(VDPA_BUS "/drivers_autoprobe", "1"));
 }
 
 /*
@@ -229,13 +230,12 @@ static int new_failing(int fail_fd, int family, const char *mgmt, int n,
 		       bool *left)
 {
 	char text[256], num[16] = "";
-	int fd, err, on = 1;
 	struct vnl_req r;
+	int fd, err;
 
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+	fd = vnl_socket();
 	if (fd < 0)
 		return -EBADF;
-	setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
 	vnl_begin(&r, family, VDPA_CMD_DEV_NEW);
 	vnl_put_str(&r, VDPA_ATTR_DEV_NAME, DEV);
 	vnl_put_str(&r, VDPA_ATTR_MGMTDEV_DEV_NAME, mgmt);
@@ -265,7 +265,7 @@ TEST_F_TIMEOUT(nl, L13_creation_failing_at_each_step, 900)
 	fd = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		SKIP(return, "this kernel has no fault injection");
-	ASSERT_EQ(0, system("echo 0 >/sys/bus/vdpa/drivers_autoprobe"));
+	ASSERT_EQ(0, put(VDPA_BUS "/drivers_autoprobe", "0"));
 	/* A stack on a serial console for each of 500 places takes longer than all else. */
 	system("cd /sys/kernel/debug && echo N >failslab/ignore-gfp-wait;"
 	       "for k in failslab fail_page_alloc fail_usercopy; do echo 0 >$k/verbose; done");
@@ -299,7 +299,7 @@ TEST_F_TIMEOUT(nl, L13_creation_failing_at_each_step, 900)
 		EXPECT_LT(n, 2000);
 	}
 	close(fd);
-	EXPECT_EQ(0, system("echo 1 >/sys/bus/vdpa/drivers_autoprobe"));
+	EXPECT_EQ(0, put(VDPA_BUS "/drivers_autoprobe", "1"));
 }
 
 TEST_F_TIMEOUT(nl, I17_without_privilege, LONG)

@@ -30,7 +30,7 @@
 #define LONG	300
 
 #define DEV	"twork0"
-#define PROFILE	"/sys/kernel/config/trivio/" DEV
+#define PROFILE	VDPA_PROFILES DEV
 #define FAULT	PROFILE "/faults/"
 #define BACKING	"/tmp/" DEV ".img"
 #define SLAB	"/sys/kernel/debug/failslab/"
@@ -75,7 +75,7 @@ FIXTURE_SETUP(work)
 FIXTURE_TEARDOWN(work)
 {
 	client_close(&self->c);
-	EXPECT_EQ(0, vdev_del(DEV));
+	EXPECT_EQ(0, vdev_del(DEV, 60));
 	EXPECT_EQ(0, vdev_profile_end(DEV));
 	unlink(BACKING);
 }
@@ -86,7 +86,7 @@ do {									\
 									\
 	setrlimit(RLIMIT_MEMLOCK, &lim);				\
 	ASSERT_EQ(0, vdev_add(DEV, "trivio_blk", NULL));		\
-	ASSERT_EQ(0, vdev_node(DEV, self->node, sizeof(self->node)));	\
+	ASSERT_EQ(0, vdev_bind(DEV, self->node, sizeof(self->node)));	\
 } while (0)
 
 #define OPEN()								\

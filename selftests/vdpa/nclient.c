@@ -7,7 +7,6 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../lib/files.h"
+#include "../lib/netif.h"
 
 #include "nclient.h"
 #include "vnl.h"
@@ -207,51 +206,30 @@ int nc_unmap(struct client *c, uint32_t asid, uint64_t iova, uint64_t size)
 	});
 }
 
-/* A command; its exit status. */
-static int run(const char *fmt, ...)
-{
-	char cmd[1024];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(cmd, sizeof(cmd), fmt, ap);
-	va_end(ap);
-	return system(cmd);
-}
-
 int ndev_make(const char *name, const char *set, const char *args, char *node,
 	      size_t size)
 {
 	struct rlimit lim = { RLIM_INFINITY, RLIM_INFINITY };
-	struct ifreq ifr = { .ifr_mtu = 9000 };
-	char path[96];
-	int fd, err;
+	char path[96], cmd[512];
 
 	setrlimit(RLIMIT_MEMLOCK, &lim);
 	if (vdev_profile(name))
 		return -1;
 	/* One that a test before this left behind. */
 	snprintf(path, sizeof(path), VDPA_BUS "/devices/%s", name);
-	if (!access(path, F_OK) && vdev_del(name))
+	if (!access(path, F_OK) && vdev_del(name, 60))
 		return -1;
-	if (run("cd " VDPA_PROFILES "%s && %s", name, set) ||
-	    vdev_add(name, "trivio_net", args) ||
-	    vdev_node(name, node, size))
+	snprintf(cmd, sizeof(cmd), "cd " VDPA_PROFILES "%s && %s", name, set);
+	if (system(cmd) || vdev_add(name, "trivio_net", args) ||
+	    vdev_bind(name, node, size))
 		return -1;
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
-	put(path, "1");
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
-	err = ioctl(fd, SIOCSIFMTU, &ifr) || ioctl(fd, SIOCGIFFLAGS, &ifr);
-	ifr.ifr_flags |= IFF_UP;
-	err = err || ioctl(fd, SIOCSIFFLAGS, &ifr);
-	close(fd);
-	return err ? -1 : 0;
+	netif_silence(name);
+	return netif_mtu(name, 9000) ?: netif_flags(name, IFF_UP, 0);
 }
 
 int ndev_end(const char *name)
 {
-	int err = vdev_del(name);
+	int err = vdev_del(name, 60);
 
 	return vdev_profile_end(name) | err;
 }
@@ -270,34 +248,9 @@ int wire_open(const char *ifname)
 	return fd;
 }
 
-/*
- * The driver runs, so the interface has a carrier; until the kernel's link watch
- * has seen that, frames vanish in its place-holder of a queue.
- */
 int wire_ready(const char *ifname)
 {
-	struct ifreq ifr = {};
-	char path[64], state[16] = "";
-	int i, fd, err;
-
-	snprintf(path, sizeof(path), "/sys/class/net/%s/operstate", ifname);
-	for (i = 0; i < 1000 && strcmp(state, "up\n"); i++) {
-		FILE *f = fopen(path, "r");
-
-		usleep(20000);
-		if (!f || !fgets(state, sizeof(state), f))
-			state[0] = 0;
-		if (f)
-			fclose(f);
-	}
-	if (strcmp(state, "up\n"))
-		return -ETIMEDOUT;
-	/* It is told before it is done, under RTNL, for which setting flags waits. */
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", ifname);
-	err = ioctl(fd, SIOCGIFFLAGS, &ifr) || ioctl(fd, SIOCSIFFLAGS, &ifr);
-	close(fd);
-	return err ? -ENODEV : 0;
+	return netif_wait(ifname, 20000);
 }
 
 /* A frame of @len bytes: header, tag if @vlan, then bytes that count up. */

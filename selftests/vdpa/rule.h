@@ -10,10 +10,10 @@
 #include <linux/virtio_net.h>
 
 #include "client.h"
+#include "vnl.h"
 
 #define RULE_NUM	16
 #define RULE_QUEUES	5
-#define RULE_PROFILE	"/sys/kernel/config/trivio/"
 
 #define F(bit)		(1ULL << (bit))
 #define F_BASE		(F(VIRTIO_F_VERSION_1) | F(VIRTIO_F_ACCESS_PLATFORM))

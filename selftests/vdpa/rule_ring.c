@@ -2,7 +2,6 @@
 /* Rings of a driver without manners: every word is the test's to choose. */
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +26,7 @@ static int profile_open(const char *dev, const char *file, int flags)
 {
 	char path[256];
 
-	snprintf(path, sizeof(path), RULE_PROFILE "%s/%s", dev, file);
+	snprintf(path, sizeof(path), VDPA_PROFILES "%s/%s", dev, file);
 	return open(path, flags | O_CLOEXEC);
 }
 
@@ -61,19 +60,14 @@ int dev_read(const char *dev, const char *file, char *buf, size_t len)
 
 int dev_open(struct dev *d, const char *name)
 {
-	char path[128], node[64];
-	glob_t g;
-	int i;
+	char node[64];
+	int i, err;
 
 	memset(d, 0, sizeof(*d));
 	d->name = name;
-	snprintf(path, sizeof(path), "/sys/bus/vdpa/devices/%s/vhost-vdpa-*",
-		 name);
-	if (glob(path, 0, NULL, &g))
-		return -ENODEV;
-	snprintf(node, sizeof(node), "/dev/%s",
-		 strrchr(g.gl_pathv[0], '/') + 1);
-	globfree(&g);
+	err = vdev_bind(name, node, sizeof(node));
+	if (err)
+		return err;
 	for (i = 0; i < RULE_QUEUES; i++) {
 		d->kick[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (d->kick[i] < 0)

@@ -16,38 +16,28 @@
 #define NET	"trule1"
 #define RO	"trule2"
 #define STATUS	(DATA + 0x100)
-#define BUS	"/sys/bus/vdpa"
 
 /* How long a report may take, and how long none is waited for. */
 #define REPORT_MS	5000
 #define QUIET_MS	150
 
-static int sh(const char *cmd)
-{
-	return system(cmd);
-}
-
+/* @settings of its profile: "file=text ...", and a device of that name. */
 static int make(const char *name, const char *class, const char *settings)
 {
-	char cmd[512];
+	char mgmtdev[32], file[32], text[64];
+	int err = vdev_profile(name), used;
 
-	snprintf(cmd, sizeof(cmd),
-		 "set -e; p=" RULE_PROFILE "%s; mkdir -p $p;"
-		 "for kv in %s; do echo ${kv#*=} >$p/${kv%%%%=*}; done;"
-		 "vdpa dev add name %s mgmtdev trivio_%s;"
-		 "echo %s >" BUS "/drivers/vhost_vdpa/bind",
-		 name, settings, name, class, name);
-	return sh(cmd);
+	while (!err && sscanf(settings, " %31[^=]=%63s%n", file, text, &used) == 2) {
+		err = dev_file(name, file, text);
+		settings += used;
+	}
+	snprintf(mgmtdev, sizeof(mgmtdev), "trivio_%s", class);
+	return err ?: vdev_add(name, mgmtdev, NULL);
 }
 
 static void unmake(const char *name)
 {
-	char cmd[256];
-
-	snprintf(cmd, sizeof(cmd),
-		 "timeout 60 vdpa dev del %s; rmdir " RULE_PROFILE "%s", name,
-		 name);
-	if (sh(cmd))
+	if (vdev_del(name, 60) | vdev_profile_end(name))
 		ksft_print_msg("%s could not be deleted\n", name);
 }
 
@@ -188,19 +178,16 @@ int main(void)
 
 	ksft_print_header();
 	setrlimit(RLIMIT_MEMLOCK, &lim);
-	if (sh("modprobe -a vdpa vhost_vdpa; modprobe -q trivio_vdpa;"
-	       "test -d /sys/module/trivio_vdpa"))
+	if (system("modprobe -a vdpa vhost_vdpa; modprobe -q trivio_vdpa;"
+		   "test -d /sys/module/trivio_vdpa"))
 		ksft_exit_skip("no module trivio_vdpa\n");
-	if (sh("command -v vdpa >/dev/null"))
-		ksft_exit_skip("no vdpa tool\n");
 	ksft_set_plan(rule_blk_nr + rule_net_nr + rule_blk_ro_nr + 7);
-	sh("echo 0 >" BUS "/drivers_autoprobe");
 	err = make(BLK, "blk", "capacity=1M queues=2") ?:
 	      make(RO, "blk", "capacity=1M read_only=1") ?:
 	      make(NET, "net",
 		   "queues=2 mtu=1500 features=0xffffffffffffffff") ?:
-	      sh("ip addr add 10.79.0.1/24 dev " NET
-		 "; ip link set " NET " up");
+	      system("ip addr add 10.79.0.1/24 dev " NET
+		     "; ip link set " NET " up");
 	err = err ?: dev_open(&blk, BLK) ?: dev_open(&ro, RO) ?:
 	      dev_open(&net, NET);
 	if (err)
@@ -219,6 +206,5 @@ int main(void)
 	unmake(BLK);
 	unmake(RO);
 	unmake(NET);
-	sh("echo 1 >" BUS "/drivers_autoprobe");
 	ksft_finished();
 }

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The kernel's vDPA simulator, for programs that compare. */
-#include <errno.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "sim.h"
 
@@ -21,18 +18,4 @@ int sim_load(const char *what)
 		 " [ -d /sys/module/$m ] || insmod \"$TRIVIO_SIM/$m.ko\" || exit 1;"
 		 " done", what, what);
 	return system(cmd);
-}
-
-int sim_node(const char *name, char *to, size_t size)
-{
-	char pattern[96];
-	glob_t g;
-
-	snprintf(pattern, sizeof(pattern), "/sys/bus/vdpa/devices/%s/vhost-vdpa-*",
-		 name);
-	if (glob(pattern, 0, NULL, &g))
-		return -ENODEV;
-	snprintf(to, size, "/dev/%s", strrchr(g.gl_pathv[0], '/') + 1);
-	globfree(&g);
-	return 0;
 }

@@ -33,9 +33,6 @@ struct sim_test {
  */
 int sim_load(const char *what);
 
-/* Path of the vhost-vdpa node of device @name, to @to; -ENODEV. */
-int sim_node(const char *name, char *to, size_t size);
-
 /* Runs it, and exits. Inline: kselftest's counters are each file's own. */
 static inline void sim_main(int argc, char **argv, const struct sim_test *t)
 {

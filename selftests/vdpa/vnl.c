@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../lib/files.h"
@@ -106,7 +107,7 @@ static int family_id(int fd, const char *name)
 	return id;
 }
 
-int vnl_open(int *family)
+int vnl_socket(void)
 {
 	int fd, on = 1;
 
@@ -114,6 +115,15 @@ int vnl_open(int *family)
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
+	return fd;
+}
+
+int vnl_open(int *family)
+{
+	int fd = vnl_socket();
+
+	if (fd < 0)
+		return fd;
 	*family = family_id(fd, VDPA_GENL_NAME);
 	if (*family > 0)
 		return fd;
@@ -189,12 +199,18 @@ int vdev_add(const char *name, const char *mgmtdev, const char *args)
 	return ask_once(name, VDPA_CMD_DEV_NEW, mgmtdev, args);
 }
 
-int vdev_del(const char *name)
+int vdev_del(const char *name, int secs)
 {
-	return ask_once(name, VDPA_CMD_DEV_DEL, NULL, NULL);
+	struct timespec t, end;
+	int err;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	err = ask_once(name, VDPA_CMD_DEV_DEL, NULL, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	return err ?: end.tv_sec - t.tv_sec > secs ? -ETIME : 0;
 }
 
-int vdev_node(const char *name, char *node, size_t size)
+int vdev_bind(const char *name, char *node, size_t size)
 {
 	char path[128];
 	glob_t g;

@@ -27,7 +27,8 @@ struct vnl_req {
 	char attr[8192];
 };
 
-/* A socket, and the family's number in @family; or -errno. */
+/* A socket, or -errno; and with the family's number in @family. */
+int vnl_socket(void);
 int vnl_open(int *family);
 
 void vnl_begin(struct vnl_req *r, int type, int cmd);
@@ -46,9 +47,11 @@ int vdev_profile_end(const char *name);
  * "max_vqp N". 0 or -errno, with the kernel's words on stderr.
  */
 int vdev_add(const char *name, const char *mgmtdev, const char *args);
-int vdev_del(const char *name);
+
+/* -ETIME if it took more than @secs: what does not go in time hangs for a user. */
+int vdev_del(const char *name, int secs);
 
 /* Given to vhost_vdpa; the node's path goes to @node. */
-int vdev_node(const char *name, char *node, size_t size);
+int vdev_bind(const char *name, char *node, size_t size);
 
 #endif /* VDPA_VNL_H */

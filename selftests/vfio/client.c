@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../lib/files.h"
+#include "../lib/netif.h"
 #include "client.h"
 
 #define PARENT	"/sys/class/mdev_bus/trivio/mdev_supported_types"
@@ -568,43 +568,25 @@ int vc_host_open(struct vc *c)
 		.sll_family = AF_PACKET,
 		.sll_protocol = htons(VC_ETHERTYPE),
 	};
-	struct ifreq ifr = { };
-	char path[80];
+	int err;
 
 	/* Its neighbour discovery would eat the receive buffers. */
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6",
-		 c->ifname);
-	put(path, "1");
+	netif_silence(c->ifname);
 	c->host = socket(AF_PACKET, SOCK_RAW, htons(VC_ETHERTYPE));
 	if (c->host < 0)
 		return -errno;
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", c->ifname);
-	if (ioctl(c->host, SIOCGIFFLAGS, &ifr))
-		return -errno;
-	ifr.ifr_flags |= IFF_UP | IFF_PROMISC;
-	if (ioctl(c->host, SIOCSIFFLAGS, &ifr))
-		return -errno;
+	err = netif_flags(c->ifname, IFF_UP | IFF_PROMISC, 0);
+	if (err)
+		return err;
 	sll.sll_ifindex = if_nametoindex(c->ifname);
 	if (bind(c->host, (void *)&sll, sizeof(sll)))
 		return -errno;
 	return 0;
 }
 
-/* The link comes up a moment after the driver; before that frames are lost. */
 int vc_host_wait(struct vc *c, int ms)
 {
-	uint64_t end = now_ms() + ms;
-	char path[64], cmd[64], buf[16];
-
-	snprintf(path, sizeof(path), "/sys/class/net/%s/operstate", c->ifname);
-	snprintf(cmd, sizeof(cmd), "ip link show dev %s >/dev/null", c->ifname);
-	while (get(path, buf, sizeof(buf)) || strcmp(buf, "up")) {
-		if (now_ms() > end)
-			return -ETIMEDOUT;
-		usleep(1000);
-	}
-	/* It is told before it is done, under RTNL, for which this waits. */
-	return system(cmd) ? -ENODEV : 0;
+	return netif_wait(c->ifname, ms);
 }
 
 void vc_host_close(struct vc *c)

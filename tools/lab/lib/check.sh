@@ -89,13 +89,11 @@ check_on_host()
 	[ "${1%%:*}" = core ] || [ "$(check_setting "${1%%:*}" where)" = host ]
 }
 
-# Programs that need no kernel of ours run right here. Once is enough for all kernels.
+# Programs that need no kernel of ours run right here.
 check_host()
 {
 	local out=$RESULTS/host t list=()
 
-	[ "$CHECK_HOST_DONE" = 0 ] || return 0
-	CHECK_HOST_DONE=1
 	for t in "${CHECK_TESTS[@]}"; do
 		check_on_host "$t" && list+=("$t")
 	done
@@ -245,7 +243,7 @@ check_kernel()
 
 	OPT_DEBUG_KERNEL=$1
 	CHECK_START=$SECONDS
-	[ "$CHECK_HOST_DONE" = 1 ] || BUILD_HOST_TESTS=
+	[ "$OPT_BOTH" = 1 ] || BUILD_HOST_TESTS=
 	lab_prepare
 	check_collect
 	if [ "$OPT_LIST" = 1 ]; then
@@ -264,7 +262,6 @@ check_kernel()
 		esac
 		check_lab stock
 	fi
-	check_host
 }
 
 # Both kernels, one after the other. The stock kernel's laboratory bears company: what needs none runs
@@ -273,7 +270,7 @@ check_kernel()
 # would meet in apt and in the cache.
 check_both()
 {
-	local kernel pid rc=0
+	local pid rc=0
 
 	need_packages "for both kernels" "${PACKAGES_RUN[@]}" "${PACKAGES_BUILD[@]}" \
 		"${PACKAGES_GUEST[@]}" "${PACKAGES_KERNEL_BUILD[@]}"
@@ -285,36 +282,48 @@ check_both()
 	source_prepare
 	guest_image_prepare
 	[ "${RESULTS:-}" ] || results_make check
-	(check_branch host) > >(sed -u "s/^/host   /") 2> >(sed -u "s/^/host   /" >&2) &
+	check_branch host &
 	pid=$!
-	for kernel in stock debug; do
-		(check_branch $kernel) > >(sed -u "s/^/$kernel  /") 2> >(sed -u "s/^/$kernel  /" >&2) ||
-			rc=$?
-		[ $kernel = debug ] || wait $pid || rc=$?
-	done
+	check_branch stock || rc=$?
+	wait $pid || rc=$?
+	check_branch debug || rc=$?
 	[ $rc = 0 ] || die "the laboratory could not run all tests (see above); results so far: $RESULTS"
 	mapfile -t CHECK_RUNS < <(cat "$RESULTS"/runs.*)
 }
 
-# In a process of its own: it leaves behind a file with the names of its results.
+# check_branch stock|debug|host: in a process of its own, whose lines say which; it leaves behind a
+# file with the names of its results.
 check_branch()
 {
-	CHECK_RUNS=() CHECK_HOST_DONE=1
-	case $1 in
-	stock)
-		check_kernel 0 ;;
-	debug)
-		check_kernel 1 ;;
-	host)
-		renice -n 19 "$BASHPID" >/dev/null
-		OPT_DEBUG_KERNEL=1 BUILD_HOST_TESTS=''
-		lab_prepare
-		check_collect
-		CHECK_HOST_DONE=0
-		check_host
-		[ "$OPT_STATIC" = 0 ] || check_static ;;
-	esac
-	printf '%s\n' "${CHECK_RUNS[@]}" >"$RESULTS/runs.$1"
+	local label
+
+	printf -v label '%-6s ' "$1"
+	(CHECK_RUNS=()
+	"check_branch_$1"
+	printf '%s\n' "${CHECK_RUNS[@]}" >"$RESULTS/runs.$1") > >(sed -u "s/^/$label/") \
+		2> >(sed -u "s/^/$label/" >&2)
+}
+
+check_branch_stock()
+{
+	check_kernel 0
+}
+
+check_branch_debug()
+{
+	check_kernel 1
+}
+
+check_branch_host()
+{
+	local BUILD_HOST_TESTS=
+
+	renice -n 19 "$BASHPID" >/dev/null
+	OPT_DEBUG_KERNEL=1
+	lab_prepare
+	check_collect
+	check_host
+	[ "$OPT_STATIC" = 0 ] || check_static
 }
 
 check_static()
@@ -340,7 +349,7 @@ cmd_check()
 {
 	local json=() rc=0
 
-	CHECK_RUNS=() CHECK_HOST_DONE=0
+	CHECK_RUNS=()
 	need_packages "to sum up results, and the clients the tests drive" python3 "${PACKAGES_CHECK[@]}"
 	[ "$OPT_JSON" = 0 ] || json=(--json)
 	if [ "$OPT_JSON" = 1 ]; then
