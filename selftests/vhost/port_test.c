@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "../lib/netif.h"
 #include "common.h"
 
 #define STRIP	VH_BIT(VHOST_NET_F_VIRTIO_NET_HDR)
@@ -276,6 +277,8 @@ TEST(a_packet_of_no_bytes)
 	tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, tun);
 	OK(vh_ioctl(tun, TUNSETIFF, &ifr));
+	/* IPv6's own packets would wait in front, as no buffer is here to receive them. */
+	netif_silence("nobytes");
 	OK(vh_link("nobytes", true));
 	fd = tun_sock("nobytes");
 	ASSERT_LE(0, fd);

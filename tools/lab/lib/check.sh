@@ -298,10 +298,15 @@ check_branch()
 	local label
 
 	printf -v label '%-6s ' "$1"
-	(CHECK_RUNS=()
+	(check_branch_here "$1") > >(sed -u "s/^/$label/") 2> >(sed -u "s/^/$label/" >&2)
+}
+
+check_branch_here()
+{
+	local CHECK_RUNS=()
+
 	"check_branch_$1"
-	printf '%s\n' "${CHECK_RUNS[@]}" >"$RESULTS/runs.$1") > >(sed -u "s/^/$label/") \
-		2> >(sed -u "s/^/$label/" >&2)
+	printf '%s\n' "${CHECK_RUNS[@]}" >"$RESULTS/runs.$1"
 }
 
 check_branch_stock()
