@@ -35,6 +35,7 @@ check_rank()
 
 	while read -r t; do
 		late=$(check_setting "${t%%:*}" late)
+		[ "$OPT_DEBUG_KERNEL" = 0 ] || late+=" $(check_setting "${t%%:*}" debug_late)"
 		rank=1
 		case " $late " in
 		*" ${t#*:} "*) rank=2 ;;
