@@ -490,6 +490,7 @@ TEST_F(blk, L18_unmap_behind_a_broken_queue)
 	for (i = 0; i < 8; i++) {
 		id = vc_wait_used(c, 0, WAIT_MS);
 		ASSERT_LE(0, id);
+		ASSERT_GT(8 * 3, id);
 		ended |= 1u << id / 3;
 	}
 	ASSERT_EQ(0xff, ended);

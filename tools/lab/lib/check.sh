@@ -266,8 +266,8 @@ check_kernel()
 }
 
 # Both kernels, one after the other. The stock kernel's laboratory bears company: what needs none runs
-# beside it, and the debug kernel is built there. The debug kernel bears none: beside the other laboratory
-# one program took 605 s that takes 70 alone. What both need is there before they start, or the two
+# beside it, and the debug kernel is built there. The debug kernel bears none: it
+# waits for memory, of which two have half (Documentation/lab.rst). What both need is there before they start, or the two
 # would meet in apt and in the cache.
 check_both()
 {
