@@ -62,7 +62,7 @@ enum ring_start {
 
 /**
  * struct ring_priv - &trivio_ring.priv
- * @held_word: packed: what the slot at @held_at gets
+ * @held_word: packed: first used slot of this flush, not yet written
  * @used_word: packed: AVAIL and USED of a slot that is used, in their place
  * @mask: split: num - 1
  * @seen: slots after last_avail that were popped and put back
@@ -71,10 +71,9 @@ enum ring_start {
  * @batch_len: bytes written to that chain
  * @since: packed: used slots published since the last call decision
  * @avail_end: packed: chains of one slot below this position are taken without
- *	a look at the wrap counter, or at what is the driver's to offer
+ *	a look at the wrap counter, at what is the driver's to offer, or at @seen
  * @used_end: packed: chains that end below this position are given back without
  *	a look at the wrap counter; 0 if the next one is not written at once
- * @held_at: packed: first used slot of this flush, not yet written
  * @avail_bits: packed: AVAIL and USED of a slot that is available, in the upper
  *	half of an u32
  * @start: an enum ring_start
@@ -82,7 +81,6 @@ enum ring_start {
  * @batch_wrap: packed: used wrap counter at @batch_at
  * @no_batch: in order: a chain had a writable part, so every chain needs its
  *	own length and none may be skipped
- * @held: packed: @held_at and @held_word are valid
  */
 struct ring_priv {
 	u64 held_word;
@@ -96,12 +94,10 @@ struct ring_priv {
 	u16 avail_end;
 	u16 used_end;
 	u32 avail_bits;
-	u16 held_at;
 	u8 start;
 	bool batch;
 	bool batch_wrap;
 	bool no_batch;
-	bool held;
 };
 
 static_assert(sizeof(struct ring_priv) <=
@@ -146,7 +142,8 @@ void ring_split_start(struct trivio_ring *r);
 
 int ring_packed_pop(struct trivio_ring *r, struct trivio_chain *c);
 void ring_packed_unpop(struct trivio_ring *r, const struct trivio_chain *c);
-void ring_packed_push(struct trivio_ring *r, u32 id, u32 slots, u32 written);
+void ring_packed_push(struct trivio_ring *r, unsigned long id,
+		      unsigned long slots, u32 written);
 void ring_packed_flush(struct trivio_ring *r);
 bool ring_packed_call_needed(struct trivio_ring *r);
 void ring_packed_kick_disable(struct trivio_ring *r);

@@ -94,11 +94,16 @@ static u32 packed_busy(const struct trivio_ring *r)
 	return r->inflight + packed_unflushed(r);
 }
 
-/* The last slot of a lap is for the slow path, which knows the wrap counter. */
+/*
+ * The last slot of a lap is for the slow path, which knows the wrap counter, and so
+ * are all slots while some of them were put back.
+ */
 static void packed_avail_limit(struct trivio_ring *r)
 {
-	ring_priv(r)->avail_end = min(r->num - 1, r->last_avail + r->num -
-						  packed_busy(r));
+	struct ring_priv *p = ring_priv(r);
+
+	p->avail_end = p->seen ? 0 : min(r->num - 1, r->last_avail + r->num -
+						     packed_busy(r));
 }
 
 static void packed_avail_step(struct trivio_ring *r, u32 slots)
@@ -229,16 +234,36 @@ static noinline int packed_pop_walk(struct trivio_ring *r,
 }
 
 /*
+ * A chain of one slot that ends a lap or meets the limit: at least once a lap, so
+ * that the walk would be felt.
+ */
+static noinline int packed_pop_edge(struct trivio_ring *r,
+				    struct trivio_chain *c, u64 word)
+{
+	u64 addr = packed_desc_addr(r, r->last_avail);
+	u32 high = word >> 32;
+
+	if (unlikely(packed_busy(r) >= r->num || (u16)high >= r->num) ||
+	    ring_addr_end(addr, word))
+		return packed_pop_walk(r, c, word);
+	ring_chain_one(r, c, high, addr, word, high & VRING_DESC_F_WRITE << 16);
+	packed_avail_step(r, 1);
+	return 1;
+}
+
+/*
  * Whatever is not a chain of one slot in the middle of a lap. @word is of the slot
  * at last_avail; the caller has had its barrier behind it. An empty ring ends here,
- * once a kick: nothing of the walk's frame is set up for it.
+ * once a kick: nothing of the others' frames is set up for it.
  */
 static noinline int packed_pop_slow(struct trivio_ring *r,
 				    struct trivio_chain *c, u64 word)
 {
 	if (!word_has(word, ring_priv(r)->avail_bits))
 		return 0;
-	return packed_pop_walk(r, c, word);
+	if (word >> 32 & BITS_CHAIN)
+		return packed_pop_walk(r, c, word);
+	return packed_pop_edge(r, c, word);
 }
 
 int ring_packed_pop(struct trivio_ring *r, struct trivio_chain *c)
@@ -264,16 +289,14 @@ int ring_packed_pop(struct trivio_ring *r, struct trivio_chain *c)
 	ring_chain_one(r, c, high, addr, word, high & VRING_DESC_F_WRITE << 16);
 	r->last_avail++;
 	r->inflight++;
-	ring_seen_pop(ring_priv(r), 1);
 	return 1;
 }
 
 void ring_packed_unpop(struct trivio_ring *r, const struct trivio_chain *c)
 {
 	u32 pos = r->last_avail;
-	bool back = pos < c->slots;
 
-	if (unlikely(back)) {
+	if (unlikely(pos < c->slots)) {
 		pos += r->num;
 		r->avail_wrap = !r->avail_wrap;
 		ring_priv(r)->avail_bits = bits_avail(r->avail_wrap);
@@ -281,9 +304,7 @@ void ring_packed_unpop(struct trivio_ring *r, const struct trivio_chain *c)
 	r->last_avail = pos - c->slots;
 	r->inflight -= c->slots;
 	ring_priv(r)->seen += c->slots;
-	/* In the same lap what is taken less is busy less: the limit stays. */
-	if (unlikely(back))
-		packed_avail_limit(r);
+	ring_priv(r)->avail_end = 0;
 }
 
 bool ring_packed_empty(struct trivio_ring *r)
@@ -303,21 +324,17 @@ static __always_inline u64 packed_word(u64 word, u64 id, u32 len)
 }
 
 /*
- * The driver consumes used descriptors in ring order, so the first of a flush
- * holds back all; it is written last.
+ * The driver consumes used descriptors in ring order, so the first of a flush,
+ * at flushed_used, holds back all; it is written last.
  */
 static void packed_put(struct trivio_ring *r, u32 pos, u64 word)
 {
 	struct ring_desc *d = r->desc;
-	struct ring_priv *p = ring_priv(r);
 
-	if (p->held) {
+	if (pos != r->flushed_used)
 		WRITE_ONCE(d[pos].word, cpu_to_le64(word));
-		return;
-	}
-	p->held = true;
-	p->held_at = pos;
-	p->held_word = word;
+	else
+		ring_priv(r)->held_word = word;
 }
 
 /* Write the used descriptor of an open batch: virtio 1.2, 2.8.7. */
@@ -363,26 +380,27 @@ static noinline void packed_push_slow(struct trivio_ring *r, u32 id, u32 slots,
 	packed_used_step(r, slots);
 }
 
-void ring_packed_push(struct trivio_ring *r, u32 id, u32 slots, u32 written)
+/* Wide arguments: they are used as they come. */
+void ring_packed_push(struct trivio_ring *r, unsigned long id,
+		      unsigned long slots, u32 written)
 {
 	struct ring_priv *p = ring_priv(r);
-	u32 pos = r->last_used, end = pos + slots;
+	unsigned long pos = r->last_used, end = pos + slots;
 	struct ring_desc *d = (struct ring_desc *)r->desc + pos;
 
-	if (unlikely(check_sub_overflow(r->inflight, slots, &r->inflight))) {
+	if (unlikely(check_sub_overflow(r->inflight, (u32)slots,
+					&r->inflight))) {
 		r->inflight += slots;
 		ring_fail(r, TRIVIO_ERR_USED_TWICE, id, 0);
 		return;
 	}
 	if (unlikely(end >= p->used_end)) {
-		if (end >= r->num || p->held || r->in_order) {
+		if (end >= r->num || p->used_end || r->in_order) {
 			packed_push_slow(r, id, slots, written);
 			return;
 		}
 		/* The first one of a flush: held back. */
 		p->held_word = packed_word(p->used_word, id, written);
-		p->held_at = pos;
-		p->held = true;
 		p->used_end = r->num;
 		r->pending++;
 		r->last_used = end;
@@ -394,9 +412,8 @@ void ring_packed_push(struct trivio_ring *r, u32 id, u32 slots, u32 written)
 						    written)));
 }
 
-static noinline void packed_log_used(struct trivio_ring *r)
+static noinline void packed_log_used(struct trivio_ring *r, u32 pos, u32 n)
 {
-	u32 n = packed_unflushed(r), pos = r->flushed_used;
 	u32 run = min(n, r->num - pos);
 
 	/* The page is marked after what makes it dirty, never before. */
@@ -407,35 +424,42 @@ static noinline void packed_log_used(struct trivio_ring *r)
 		ring_log(r, TRIVIO_AREA_DESC, 0, (n - run) * RING_DESC_SIZE);
 }
 
+static noinline void packed_flush_batch(struct trivio_ring *r)
+{
+	packed_batch_close(r);
+	ring_packed_flush(r);
+}
+
 /*
  * What was used is the driver's again, but avail_end stays where it is: too low a
- * limit costs one slow pop, which sets it anew.
+ * limit costs one slow pop, which sets it anew. Rare cases leave by a tail call.
  */
 void ring_packed_flush(struct trivio_ring *r)
 {
 	struct ring_priv *p = ring_priv(r);
+	u32 n, from = r->flushed_used;
 	struct ring_desc *d;
-	u32 n;
 
 	if (!r->pending)
 		return;
-	if (unlikely(p->batch))
-		packed_batch_close(r);
+	if (unlikely(p->batch)) {
+		packed_flush_batch(r);
+		return;
+	}
 	/*
 	 * The used descriptors, and the data before them, are visible before
 	 * the one that holds them back. Pairs with the driver's read barrier
 	 * after it loads the flags of a used descriptor.
 	 */
 	smp_wmb();
-	d = (struct ring_desc *)r->desc + p->held_at;
+	d = (struct ring_desc *)r->desc + from;
 	WRITE_ONCE(d->word, cpu_to_le64(p->held_word));
-	p->held = false;
 	p->used_end = 0;
-	if (unlikely(READ_ONCE(r->log)))
-		packed_log_used(r);
 	/* Beyond a lap the position of the last decision means nothing. */
-	n = r->last_used - r->flushed_used;
-	p->since += r->last_used <= r->flushed_used ? n + r->num : n;
+	n = r->last_used - from;
+	if (r->last_used <= from)
+		n += r->num;
+	p->since += n;
 	if (unlikely(p->since > r->num)) {
 		p->since = 0;
 		r->call_valid = false;
@@ -443,6 +467,8 @@ void ring_packed_flush(struct trivio_ring *r)
 	r->flushed_used = r->last_used;
 	r->flushed_wrap = r->used_wrap;
 	r->pending = 0;
+	if (unlikely(READ_ONCE(r->log)))
+		packed_log_used(r, from, n);
 }
 
 /* Notifications */
@@ -496,26 +522,30 @@ void ring_packed_kick_disable(struct trivio_ring *r)
 	packed_set_event(r, 0, VRING_PACKED_EVENT_FLAG_DISABLE);
 }
 
-bool ring_packed_kick_enable(struct trivio_ring *r)
+static noinline bool packed_wish_logged(struct trivio_ring *r, bool more)
 {
-	u32 bits = ring_priv(r)->avail_bits, event, pos;
+	ring_log(r, TRIVIO_AREA_DEVICE, 0, 4);
+	return more;
+}
 
-	/*
-	 * What was put back must still be there. A driver that took it away
-	 * would else be seen to have more, of which nothing can be popped.
-	 */
-	if (unlikely(ring_priv(r)->seen) && ring_packed_empty(r))
-		ring_priv(r)->seen = 0;
-	pos = r->last_avail + ring_priv(r)->seen;
-	if (pos >= r->num) {
-		pos -= r->num;
-		bits ^= BITS_BOTH;
-	}
-	event = pos | (bits & BITS_AVAIL ? RING_WRAP : 0);
-	if (r->event_idx)
-		packed_set_event(r, event, VRING_PACKED_EVENT_FLAG_DESC);
+/*
+ * Ask for a kick at the slot at @pos, in the lap of @bits, and look whether it is
+ * available already.
+ */
+static __always_inline bool packed_wish(struct trivio_ring *r, u32 pos,
+					u32 bits)
+{
+	u32 event = pos | VRING_PACKED_EVENT_FLAG_DESC << 16;
+	bool more;
+
+	if (bits & BITS_AVAIL)
+		event |= RING_WRAP;
+	/* One store, as the driver may look at any time. */
+	if (likely(r->event_idx))
+		WRITE_ONCE(*(__le32 *)r->device, cpu_to_le32(event));
 	else if (r->kick_off)
-		packed_set_event(r, 0, VRING_PACKED_EVENT_FLAG_ENABLE);
+		WRITE_ONCE(*(__le32 *)r->device,
+			   cpu_to_le32(VRING_PACKED_EVENT_FLAG_ENABLE << 16));
 	r->kick_off = false;
 	/*
 	 * The wish for a kick is stored before looking once more. Pairs with
@@ -523,7 +553,38 @@ bool ring_packed_kick_enable(struct trivio_ring *r)
 	 * loading the device event structure.
 	 */
 	smp_mb();
-	return word_has(packed_desc_word(r, pos), bits);
+	more = word_has(packed_desc_word(r, pos), bits);
+	/* A tail call, so that the common case has no frame. */
+	if (unlikely(READ_ONCE(r->log)))
+		return packed_wish_logged(r, more);
+	return more;
+}
+
+/* Some slots were put back: news is what comes behind them. */
+static noinline bool packed_wish_seen(struct trivio_ring *r)
+{
+	struct ring_priv *p = ring_priv(r);
+	u32 bits = p->avail_bits, pos;
+
+	/*
+	 * What was put back must still be there. A driver that took it away
+	 * would else be seen to have more, of which nothing can be popped.
+	 */
+	if (unlikely(ring_packed_empty(r)))
+		p->seen = 0;
+	pos = r->last_avail + p->seen;
+	if (pos >= r->num) {
+		pos -= r->num;
+		bits ^= BITS_BOTH;
+	}
+	return packed_wish(r, pos, bits);
+}
+
+bool ring_packed_kick_enable(struct trivio_ring *r)
+{
+	if (unlikely(ring_priv(r)->seen))
+		return packed_wish_seen(r);
+	return packed_wish(r, r->last_avail, ring_priv(r)->avail_bits);
 }
 
 /* Begin of service at the positions in @r. -EINVAL if they are not legal. */

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * doorbell BDF QUEUE COUNT PAUSE_US: runs in a guest and notifies a queue of a
- * virtio PCI function that has nothing in it, once a pause: what an idle
- * notification costs, and nothing else. QUEUE "-" only pauses, to be subtracted;
- * "exit" has the processor leave the guest for nothing (CPUID), the least that
- * anything costs that leaves it.
+ * doorbell BDF QUEUE COUNT LOOPS: runs in a guest and notifies a queue of a
+ * virtio PCI function that has nothing in it, and spins between any two: what an
+ * idle notification costs, and nothing else. A guest that slept meanwhile would
+ * have timers and wake-ups in the figure, more than the notification itself. QUEUE
+ * "-" only spins, to be subtracted; "exit" has the processor leave the guest for
+ * nothing (CPUID), the least that anything costs that leaves it.
  * Linked statically. Needs iomem=relaxed on the guest's command line.
  */
 #include <cpuid.h>
@@ -65,9 +66,15 @@ static void cpuid_0(void)
 	__cpuid(0, a, b, c, d);
 }
 
+static void spin(unsigned int loops)
+{
+	while (loops--)
+		__asm__ volatile("");
+}
+
 int main(int argc, char **argv)
 {
-	unsigned int queue, count, pause;
+	unsigned int queue, count, loops;
 	uint16_t nowhere = 0;
 	volatile uint16_t *p;
 	struct bell b;
@@ -78,12 +85,12 @@ int main(int argc, char **argv)
 	int fd;
 
 	if (argc != 5) {
-		printf("usage: %s BDF QUEUE COUNT PAUSE_US\n", argv[0]);
+		printf("usage: %s BDF QUEUE COUNT LOOPS\n", argv[0]);
 		return 2;
 	}
 	queue = atoi(argv[2]);
 	count = atoi(argv[3]);
-	pause = atoi(argv[4]);
+	loops = atoi(argv[4]);
 	if (find(argv[1], &b)) {
 		fprintf(stderr, "%s: no doorbell\n", argv[1]);
 		return 1;
@@ -106,7 +113,7 @@ int main(int argc, char **argv)
 		if (leave)
 			cpuid_0();
 		*p = queue;
-		usleep(pause);
+		spin(loops);
 	}
 	return 0;
 }

@@ -9,7 +9,8 @@
 
 MDEV_TYPE=/sys/class/mdev_bus/trivio/mdev_supported_types/trivio-net
 declare -A BELL_LETTER=([trap]=A [poll]=B [kvm]=C [fault]=D)
-BELL_KICKS=1000
+BELL_KICKS=5000
+BELL_LOOPS=8000
 
 # bell_uuid N
 bell_uuid()
@@ -80,10 +81,10 @@ poller_yields()
 	done
 }
 
-# bell_ring BDF QUEUE: instructions of everybody while it is rung, or only waited ("-").
+# bell_ring BDF QUEUE: instructions of everybody while it is rung, or only spun ("-").
 bell_ring()
 {
-	"$BENCH_DIR/busy" "$INNER_HOME/inner" exec $GUEST /tmp/doorbell "$1" "$2" $BELL_KICKS 1000
+	"$BENCH_DIR/busy" "$INNER_HOME/inner" exec $GUEST /tmp/doorbell "$1" "$2" $BELL_KICKS $BELL_LOOPS
 }
 
 # bell_kick SLOT [QUEUE]: what an idle notification costs.
@@ -91,7 +92,7 @@ bell_kick()
 {
 	local bdf=0000:00:0$1.0 queue=${2:-1} ns
 
-	guest /tmp/doorbell "$bdf" "$queue" 20 1000 || return 1
+	guest /tmp/doorbell "$bdf" "$queue" 20 $BELL_LOOPS || return 1
 	ns=$(beyond_idle "a kick" $BELL_KICKS "bell_ring $bdf -" "bell_ring $bdf $queue") || return 1
 	calc "$ns / $BELL_KICKS"
 }
