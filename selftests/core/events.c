@@ -349,11 +349,11 @@ struct kick_case {
 	u32 pos, pop, put, more;
 };
 
-/* Is the device's word what it should be, with kicks off or on? */
+/* Is the device's word what it should be, with kicks off or on for the chain at @next? */
 static void check_kick_word(struct __test_metadata *_metadata, struct world *w,
-			    const struct kick_case *k, bool on)
+			    const struct kick_case *k, u32 next, bool on)
 {
-	u32 next = k->pos + k->pop, word;
+	u32 word;
 
 	if (k->packed && on && k->event) {
 		word = 2 << 16 | (next % 8 < 4) << 15 | next % 4;
@@ -373,6 +373,7 @@ static void kick_case(struct __test_metadata *_metadata,
 		      const struct kick_case *k)
 {
 	int f = k->event ? W_EVENT : 0;
+	u32 next = k->pos + k->pop;
 	struct trivio_chain c;
 	struct world *w;
 	u32 i;
@@ -380,7 +381,7 @@ static void kick_case(struct __test_metadata *_metadata,
 	w = k->packed ? packed_at(4, k->pos % 4, k->pos < 4, f) :
 			split_at(4, 0xfffc + k->pos, f);
 	trivio_ring_kick_disable(&w->r);
-	check_kick_word(_metadata, w, k, false);
+	check_kick_word(_metadata, w, k, next, false);
 	for (i = 0; i < k->pop; i++)
 		world_one(w, i, 0x1000, 8, 0);
 	for (i = 0; i < k->pop; i++)
@@ -394,13 +395,19 @@ static void kick_case(struct __test_metadata *_metadata,
 		world_one(w, i, 0x1000, 8, 0);
 	/* what was put back is no news: R16, a queue that needs more */
 	ASSERT_EQ(k->more > 0, trivio_ring_kick_enable(&w->r));
-	check_kick_word(_metadata, w, k, true);
+	check_kick_word(_metadata, w, k, next, true);
 	EXPECT_EQ(!k->put && !k->more, trivio_ring_empty(&w->r));
-	/* taken again, they are seen no more */
-	for (i = 0; i < k->put + k->more; i++)
+	/* taken again, one after the other, they are seen no more */
+	for (i = 0; i < k->put; i++) {
+		ASSERT_EQ(1, trivio_ring_pop(&w->r, &w->c));
+		ASSERT_EQ(k->more > 0, trivio_ring_kick_enable(&w->r));
+		check_kick_word(_metadata, w, k, next, true);
+	}
+	for (i = 0; i < k->more; i++)
 		ASSERT_EQ(1, trivio_ring_pop(&w->r, &w->c));
 	EXPECT_EQ(0, trivio_ring_pop(&w->r, &w->c));
 	EXPECT_FALSE(trivio_ring_kick_enable(&w->r));
+	check_kick_word(_metadata, w, k, next + k->more, true);
 	world_free(w);
 }
 

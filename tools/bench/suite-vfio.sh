@@ -92,7 +92,8 @@ bell_kick()
 {
 	local bdf=0000:00:0$1.0 queue=${2:-1} ns
 
-	guest /tmp/doorbell "$bdf" "$queue" 20 $BELL_LOOPS || return 1
+	# What the suite did before ends meanwhile.
+	guest "/tmp/doorbell $bdf $queue 20 $BELL_LOOPS && /tmp/doorbell $bdf - $BELL_KICKS $BELL_LOOPS" || return 1
 	ns=$(beyond_idle "a kick" $BELL_KICKS "bell_ring $bdf -" "bell_ring $bdf $queue") || return 1
 	calc "$ns / $BELL_KICKS"
 }
