@@ -9,8 +9,8 @@
 
 MDEV_TYPE=/sys/class/mdev_bus/trivio/mdev_supported_types/trivio-net
 declare -A BELL_LETTER=([trap]=A [poll]=B [kvm]=C [fault]=D)
-BELL_KICKS=5000
-BELL_LOOPS=8000
+BELL_KICKS=30000
+BELL_LOOPS=2000
 
 # bell_uuid N
 bell_uuid()
