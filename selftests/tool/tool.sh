@@ -192,7 +192,7 @@ test_stat()
 # Counting is tested where the kernel has BTF, as distributions' kernels have.
 btf()
 {
-	[ -e /sys/kernel/btf/vmlinux ] || { skip=1; return 1; }
+	[ -e /sys/kernel/btf/vmlinux ] || { skip='this kernel has no BTF'; return 1; }
 }
 
 test_count()
@@ -243,7 +243,7 @@ test_count_windows()
 test_count_without_kvm()
 {
 	btf || return 0
-	[ ! -e /sys/module/kvm ] || { skip=1; return 0; }
+	[ ! -e /sys/module/kvm ] || { skip='kvm is loaded'; return 0; }
 	rc 0 "$TRIVIO" count --json -t 0.1 &&
 		is '.skipped.kvm_exit == "kvm is not loaded" and (.counts | has("kvm_exit") | not)'
 }
@@ -382,12 +382,12 @@ DEV=$(device)
 echo "TAP version 13"
 echo "1..$(wc -w <<<"$TESTS")"
 for t in $TESTS; do
-	count=$((count + 1)) skip=0
+	count=$((count + 1)) skip=
 	if ! "test_$t"; then
 		failed=$((failed + 1))
 		echo "not ok $count $t"
-	elif [ $skip = 1 ]; then
-		echo "ok $count $t # SKIP not here"
+	elif [ -n "$skip" ]; then
+		echo "ok $count $t # SKIP $skip"
 	else
 		echo "ok $count $t"
 	fi
