@@ -506,11 +506,16 @@ bool ring_packed_call_needed(struct trivio_ring *r)
 	return vring_need_event(off, new, new - n);
 }
 
+/* One store, as the driver may look at any time. */
+static __always_inline void packed_store_event(struct trivio_ring *r,
+					       u32 off_wrap, u32 flags)
+{
+	WRITE_ONCE(*(__le32 *)r->device, cpu_to_le32(flags << 16 | off_wrap));
+}
+
 static void packed_set_event(struct trivio_ring *r, u16 off_wrap, u16 flags)
 {
-	/* One store, as the driver may look at any time. */
-	WRITE_ONCE(*(__le32 *)r->device,
-		   cpu_to_le32((u32)flags << 16 | off_wrap));
+	packed_store_event(r, off_wrap, flags);
 	ring_log(r, TRIVIO_AREA_DEVICE, 0, 4);
 }
 
@@ -535,17 +540,13 @@ static noinline bool packed_wish_logged(struct trivio_ring *r, bool more)
 static __always_inline bool packed_wish(struct trivio_ring *r, u32 pos,
 					u32 bits)
 {
-	u32 event = pos | VRING_PACKED_EVENT_FLAG_DESC << 16;
+	u32 wrap = bits & BITS_AVAIL ? RING_WRAP : 0;
 	bool more;
 
-	if (bits & BITS_AVAIL)
-		event |= RING_WRAP;
-	/* One store, as the driver may look at any time. */
 	if (likely(r->event_idx))
-		WRITE_ONCE(*(__le32 *)r->device, cpu_to_le32(event));
+		packed_store_event(r, pos | wrap, VRING_PACKED_EVENT_FLAG_DESC);
 	else if (r->kick_off)
-		WRITE_ONCE(*(__le32 *)r->device,
-			   cpu_to_le32(VRING_PACKED_EVENT_FLAG_ENABLE << 16));
+		packed_store_event(r, 0, VRING_PACKED_EVENT_FLAG_ENABLE);
 	r->kick_off = false;
 	/*
 	 * The wish for a kick is stored before looking once more. Pairs with
