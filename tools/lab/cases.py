@@ -154,7 +154,8 @@ def page(cases, doc):
     no = [c for c in cases if states[c['id']] == 'does not apply']
     rest = [i for i, s in states.items() if s in ('not tested', 'FAIL')]
     if no:
-        total += f", {len(no)} do not apply ({', '.join(c['id'] for c in no)})"
+        verb = 'does' if len(no) == 1 else 'do'
+        total += f", {len(no)} {verb} not apply ({', '.join(c['id'] for c in no)})"
     if rest:
         total += f", {len(rest)} are not tested or fail ({', '.join(rest)})"
     return HEAD + '\n' + total + '.\n' + '\n'.join(out) + '\n', total, states

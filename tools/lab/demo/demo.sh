@@ -19,6 +19,7 @@ SECS=${DEMO_SECS:-1}
 COUNT_SECS=${DEMO_COUNT_SECS:-1}
 TRIES=${DEMO_TRIES:-3}
 FAILED=0 RESTARTS=0 BOOT_ID=
+SERVER=/tmp/demo-iperf.pid
 COUNT_PID='' COUNT_IN='' COUNT_OUT=''
 ROWS=() WANTED=() ROAD_ARGS=() ROAD_FDS=()
 ERRORS=() MINS=() AVGS=() TRIED=()	# by number of the road
@@ -127,6 +128,7 @@ guest_start()
 	QEMU_PID=$(inner_main pid demo)
 	roads_keep "no interface on the host" road_up_host
 	UP=" $(roads_up_guest | tr '\n' ' ') "
+	server_start
 	roads_keep "no interface in the guest" road_in_guest
 	BOOT_ID=$(guest_boot_id)
 }
@@ -134,6 +136,7 @@ guest_start()
 guest_end()
 {
 	! inner_alive demo || inner_stop demo
+	server_end
 	roads_clean
 	ROAD_ARGS=() ROAD_FDS=()
 }
@@ -161,17 +164,32 @@ traffic()
 			{out: (.[0] // 0), in: (.[1] // 0)}' >"$2"
 }
 
-# serve I CMD...: runs it with the host's end of the traffic there, and the road's backend awake.
+# The host's end of the traffic, one for all roads.
+server_start()
+{
+	iperf3 -s -D --pidfile "$SERVER"
+}
+
+server_end()
+{
+	[ ! -e "$SERVER" ] || kill "$(tr -d '\0' <"$SERVER")"
+	rm -f "$SERVER"
+}
+
+# serve I CMD...: runs it with the road's backend awake. A server that a row left in the middle of a
+# test would refuse the next row.
 serve()
 {
-	local i=$1 key=${ROADS[$1]}
+	local key=${ROADS[$1]}
 	shift
 
 	[ "$key" != dpdk ] || dpdk_say start
-	iperf3 -s -B "10.8.$i.1" -D --pidfile "/tmp/iperf.$i"
 	"$@"
-	kill "$(tr -d '\0' <"/tmp/iperf.$i")"
 	[ "$key" != dpdk ] || dpdk_say stop
+	if [ -n "$ROW_ERROR" ]; then
+		server_end
+		server_start
+	fi
 }
 
 # moved FILE: traffic() has seen some both ways.

@@ -88,7 +88,7 @@ road_make_dpdk()
 	mkfifo "$DPDK_RUN/in"
 	dpdk-testpmd --lcores "0@0,1@$(($(nproc) - 1))" --no-huge -m 192 --no-pci --no-telemetry --file-prefix demo \
 		--vdev "net_vhost0,iface=$DPDK_RUN/sock" --vdev "net_tap0,iface=demo$1" -- \
-		-i --nb-cores=1 --total-num-mbufs=8192 <>"$DPDK_RUN/in" >"$DPDK_RUN/log" 2>&1 &
+		-i --nb-cores=1 --no-mlockall --total-num-mbufs=8192 <>"$DPDK_RUN/in" >"$DPDK_RUN/log" 2>&1 &
 	DPDK_PID=$!
 	exec {DPDK_FD}<>"$DPDK_RUN/in"
 	ROAD_ARGS+=(-chardev "socket,id=vu,path=$DPDK_RUN/sock")
