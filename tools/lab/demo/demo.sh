@@ -159,7 +159,7 @@ traffic()
 {
 	local cmd="iperf3 -c 10.8.$1.1 -t $3 -J"
 
-	inner_exec demo -t $((40 * LAB_SLOW)) "$cmd && $cmd -R" |
+	inner_exec demo -t $((15 * LAB_SLOW)) "$cmd && $cmd -R" |
 		jq -sc 'map(.end.sum_received.bits_per_second // 0 | . / 1e6 | round) |
 			{out: (.[0] // 0), in: (.[1] // 0)}' >"$2"
 }
