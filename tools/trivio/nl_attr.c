@@ -139,7 +139,7 @@ static void parse_counter(const struct nlattr *nest, struct tdev *d)
 
 /**
  * nl_attr_dev() - a device from a message
- * @nlh: message of the family; not checked beyond its length
+ * @nlh: message of the family, from the kernel: attributes are taken as they come
  * @d: filled; what is not in the message is 0
  */
 void nl_attr_dev(const struct nlmsghdr *nlh, struct tdev *d)
