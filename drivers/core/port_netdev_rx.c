@@ -13,6 +13,7 @@
 #include <linux/virtio_net.h>
 
 #include "core.h"
+#include "payload.h"
 #include "port_netdev.h"
 #include "trace.h"
 
@@ -120,7 +121,7 @@ static bool copy_pinned(const struct trivio_chain *c, u32 at,
 		}
 		part = min_t(size_t, len, size - at);
 		if (!f->skb)
-			memcpy(to, f->data + off, part);
+			trivio_payload_copy(to, f->data + off, part);
 		else if (skb_copy_bits(f->skb, off, to, part))
 			return false;
 		at = 0;
@@ -194,7 +195,8 @@ static int put_frame(struct nd_rx *rx, const struct nd_frame *f,
 			memcpy(to, h, TRIVIO_HDR_V1);
 		else
 			memcpy(to, h, hlen);
-		memcpy(to + hlen, f->skb ? f->skb->data : f->data, f->len);
+		trivio_payload_copy(to + hlen, f->skb ? f->skb->data : f->data,
+				    f->len);
 		trivio_queue_push(q, c, total);
 		trivio_net_rx_count(q, c, f->len);
 		return ND_DONE;

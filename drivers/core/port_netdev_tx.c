@@ -14,6 +14,7 @@
 #include <net/page_pool/helpers.h>
 
 #include "core.h"
+#include "payload.h"
 #include "port_napi.h"
 #include "port_netdev.h"
 #include "trace.h"
@@ -54,11 +55,11 @@ static bool copy_linear(struct nd_job *j, void *to, u32 len)
 
 	if (likely(j->tx->q->mem->kind == TRIVIO_MEM_KERNEL)) {
 		if (j->c.out_segs == 1) {
-			memcpy(to, seg->k.iov_base + hlen, len);
+			trivio_payload_copy(to, seg->k.iov_base + hlen, len);
 			return true;
 		}
 		if (j->c.out_segs == 2 && seg[0].k.iov_len == hlen) {
-			memcpy(to, seg[1].k.iov_base, len);
+			trivio_payload_copy(to, seg[1].k.iov_base, len);
 			return true;
 		}
 	}

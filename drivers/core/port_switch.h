@@ -11,6 +11,7 @@
 
 #include <linux/bitmap.h>
 #include <linux/irq_work.h>
+#include <linux/jiffies.h>
 #include <linux/kref.h>
 #include <linux/netdevice.h>
 #include <linux/spinlock.h>
@@ -37,6 +38,7 @@
 /* Flows a port remembers for steering; a power of two. */
 #define SW_FLOWS	256
 
+struct sw_fdb;
 struct sw_port;
 struct trivio_switch;
 
@@ -67,6 +69,9 @@ struct sw_rx {
  * @napi: serialises the ring
  * @irq: schedules @napi for a kick that came with interrupts off
  * @touched: ports that got frames of this batch; NAPI only
+ * @src: where the last frame's source was found, or NULL; its key tells whether it is
+ *	this frame's. NAPI only.
+ * @dst: the same of its destination
  * @c: chain of the frame at hand
  * @raw: its header as the guest wrote it
  * @head: its first bytes, copied: what is looked at is what is sent on
@@ -79,6 +84,8 @@ struct sw_tx {
 	struct napi_struct napi;
 	struct irq_work irq;
 	DECLARE_BITMAP(touched, SW_PORTS);
+	struct sw_fdb *src;
+	struct sw_fdb *dst;
 	struct trivio_chain c;
 	u8 raw[TRIVIO_HDR_MAX];
 	u8 head[TRIVIO_HDR_PEEK];
@@ -153,9 +160,31 @@ struct trivio_switch {
 	struct sw_fdb fdb[SW_FDB_WAYS << SW_FDB_BITS];
 };
 
+static inline u64 sw_fdb_mac(u64 key)
+{
+	return key >> 16;
+}
+
+/* Port of a key that is not 0. */
+static inline u16 sw_fdb_id(u64 key)
+{
+	return (u16)key - 1;
+}
+
+static inline bool sw_fdb_fresh(const struct sw_fdb *e)
+{
+	return time_before(jiffies, READ_ONCE(e->seen) + SW_FDB_AGE);
+}
+
+/* Long enough ago to be worth a store into a line that all processors read. */
+static inline bool sw_fdb_worn(const struct sw_fdb *e)
+{
+	return time_after(jiffies, READ_ONCE(e->seen) + HZ);
+}
+
 /* port_switch_fdb.c */
-void sw_fdb_learn(struct trivio_switch *sw, const u8 *mac, u16 id);
-int sw_fdb_find(struct trivio_switch *sw, const u8 *mac);
+struct sw_fdb *sw_fdb_learn(struct trivio_switch *sw, u64 key);
+struct sw_fdb *sw_fdb_find(struct trivio_switch *sw, u64 mac);
 void sw_fdb_forget(struct trivio_switch *sw, u16 id);
 
 /* port_switch_tx.c */

@@ -18,27 +18,12 @@ static struct sw_fdb *fdb_set(struct trivio_switch *sw, u64 mac)
 	return &sw->fdb[SW_FDB_WAYS * hash_64(mac, SW_FDB_BITS)];
 }
 
-static u64 key_mac(u64 key)
-{
-	return key >> 16;
-}
-
-static u16 key_id(u64 key)
-{
-	return (key & 0xffff) - 1;
-}
-
-static bool fresh(const struct sw_fdb *e)
-{
-	return time_before(jiffies, READ_ONCE(e->seen) + SW_FDB_AGE);
-}
-
 /* Is this the device's own address, at its own port? */
 static bool is_own(struct trivio_switch *sw, u64 key)
 {
-	const struct sw_port *p = rcu_dereference(sw->port[key_id(key)]);
+	const struct sw_port *p = rcu_dereference(sw->port[sw_fdb_id(key)]);
 
-	return p && ether_addr_to_u64(p->port.net->mac) == key_mac(key);
+	return p && ether_addr_to_u64(p->port.net->mac) == sw_fdb_mac(key);
 }
 
 static struct sw_fdb *find(struct sw_fdb *set, u64 mac)
@@ -46,7 +31,7 @@ static struct sw_fdb *find(struct sw_fdb *set, u64 mac)
 	int i;
 
 	for (i = 0; i < SW_FDB_WAYS; i++)
-		if (key_mac(READ_ONCE(set[i].key)) == mac &&
+		if (sw_fdb_mac(READ_ONCE(set[i].key)) == mac &&
 		    READ_ONCE(set[i].key))
 			return &set[i];
 	return NULL;
@@ -59,7 +44,7 @@ static struct sw_fdb *victim(struct trivio_switch *sw, struct sw_fdb *set)
 	int i;
 
 	for (i = 0; i < SW_FDB_WAYS; i++) {
-		if (!set[i].key || !fresh(&set[i]))
+		if (!set[i].key || !sw_fdb_fresh(&set[i]))
 			return &set[i];
 		if (is_own(sw, set[i].key))
 			continue;
@@ -72,25 +57,27 @@ static struct sw_fdb *victim(struct trivio_switch *sw, struct sw_fdb *set)
 /**
  * sw_fdb_learn() - an address was seen
  * @sw: switch
- * @mac: unicast address, the source of a frame
- * @id: port that it came from
+ * @key: unicast address, the source of a frame, and the port that it came from
  *
  * Context: soft interrupt, RCU reader.
+ *
+ * Return: its entry, which is another address's as soon as it has another key; NULL if
+ * it is not to be learned.
  */
-void sw_fdb_learn(struct trivio_switch *sw, const u8 *mac, u16 id)
+struct sw_fdb *sw_fdb_learn(struct trivio_switch *sw, u64 key)
 {
-	u64 addr = ether_addr_to_u64(mac), key = addr << 16 | (id + 1);
+	u64 addr = sw_fdb_mac(key);
 	struct sw_fdb *set = fdb_set(sw, addr), *e = find(set, addr);
 
 	if (likely(e && READ_ONCE(e->key) == key)) {
 		/* Not every packet need write to the line all CPUs read. */
-		if (unlikely(time_after(jiffies, READ_ONCE(e->seen) + HZ)))
+		if (unlikely(sw_fdb_worn(e)))
 			WRITE_ONCE(e->seen, jiffies);
-		return;
+		return e;
 	}
 	spin_lock(&sw->fdb_lock);
 	e = find(set, addr);
-	if (e && is_own(sw, e->key) && key_id(e->key) != id)
+	if (e && is_own(sw, e->key) && e->key != key)
 		e = NULL;
 	else if (!e)
 		e = victim(sw, set);
@@ -99,28 +86,22 @@ void sw_fdb_learn(struct trivio_switch *sw, const u8 *mac, u16 id)
 		WRITE_ONCE(e->key, key);
 	}
 	spin_unlock(&sw->fdb_lock);
+	return e;
 }
 
 /**
  * sw_fdb_find() - where is an address
  * @sw: switch
- * @mac: address
+ * @mac: address, as a number
  *
  * Context: RCU reader.
  *
- * Return: id of the port, or -1 if it is not known.
+ * Return: its entry, which is another address's as soon as it has another key, and may
+ * be old; NULL if it is not known.
  */
-int sw_fdb_find(struct trivio_switch *sw, const u8 *mac)
+struct sw_fdb *sw_fdb_find(struct trivio_switch *sw, u64 mac)
 {
-	u64 addr = ether_addr_to_u64(mac);
-	struct sw_fdb *e = find(fdb_set(sw, addr), addr);
-	u64 key;
-
-	if (!e || unlikely(!fresh(e)))
-		return -1;
-	/* It may have been given to another address since. */
-	key = READ_ONCE(e->key);
-	return key && key_mac(key) == addr ? key_id(key) : -1;
+	return find(fdb_set(sw, mac), mac);
 }
 
 /**
@@ -137,7 +118,7 @@ void sw_fdb_forget(struct trivio_switch *sw, u16 id)
 
 	spin_lock_bh(&sw->fdb_lock);
 	for (i = 0; i < SW_FDB_WAYS << SW_FDB_BITS; i++, e++)
-		if (e->key && key_id(e->key) == id)
+		if (e->key && sw_fdb_id(e->key) == id)
 			WRITE_ONCE(e->key, 0);
 	spin_unlock_bh(&sw->fdb_lock);
 }

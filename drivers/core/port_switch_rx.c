@@ -10,6 +10,7 @@
 #include <net/flow_dissector.h>
 
 #include "core.h"
+#include "payload.h"
 #include "port_switch.h"
 #include "trace.h"
 
@@ -45,7 +46,7 @@ static void src_copy(struct src *s, void *to, u32 len)
 
 	if (s->pos < f->head_len) {
 		part = min(len, f->head_len - s->pos);
-		memcpy(to, f->head + s->pos, part);
+		trivio_payload_copy(to, f->head + s->pos, part);
 		s->pos += part;
 		to += part;
 		len -= part;
@@ -59,7 +60,7 @@ static void src_copy(struct src *s, void *to, u32 len)
 			continue;
 		}
 		part = min_t(size_t, len, k->iov_len - s->at);
-		memcpy(to, k->iov_base + s->at, part);
+		trivio_payload_copy(to, k->iov_base + s->at, part);
 		s->at += part;
 		s->pos += part;
 		to += part;

@@ -6,8 +6,10 @@
  */
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
+#include <linux/unaligned.h>
 
 #include "core.h"
+#include "payload.h"
 #include "port_switch.h"
 #include "trace.h"
 
@@ -66,7 +68,8 @@ static enum trivio_stat frame_read(struct sw_tx *tx, struct sw_frame *f)
 	}
 	f->head_len = min_t(u32, f->len, TRIVIO_HDR_PEEK);
 	if (likely(c->seg->k.iov_len >= hlen + f->head_len))
-		memcpy(tx->head, c->seg->k.iov_base + hlen, f->head_len);
+		trivio_payload_copy(tx->head, c->seg->k.iov_base + hlen,
+				    f->head_len);
 	else
 		trivio_chain_read(tx->q, c, hlen, tx->head, f->head_len);
 	if (unlikely(f->h.flags | f->h.gso_type)) {
@@ -106,6 +109,38 @@ static enum trivio_stat flood(struct sw_tx *tx, const struct sw_frame *f)
 	return any ? 0 : TRIVIO_STAT_DROP_BACKEND;
 }
 
+/* Learn the source. False if it is no address of a sender. */
+static bool learn(struct sw_tx *tx)
+{
+	const u8 *from = tx->head + ETH_ALEN;
+	/* The two bytes behind the address give way to the port. */
+	u64 key = (get_unaligned_be64(from) & ~0xffffULL) | (tx->p->id + 1);
+	const struct sw_fdb *e = tx->src;
+
+	if (likely(e && READ_ONCE(e->key) == key && !sw_fdb_worn(e)))
+		return true;
+	if (!is_valid_ether_addr(from))
+		return false;
+	tx->src = sw_fdb_learn(tx->p->sw, key);
+	return true;
+}
+
+/* The key of the destination; 0 if it is not known. */
+static u64 find(struct sw_tx *tx)
+{
+	u64 mac = sw_fdb_mac(get_unaligned_be64(tx->head));
+	u64 key = tx->dst ? READ_ONCE(tx->dst->key) : 0;
+
+	if (unlikely(!key || sw_fdb_mac(key) != mac)) {
+		tx->dst = sw_fdb_find(tx->p->sw, mac);
+		/* Read once more: it may be another address's by now. */
+		key = tx->dst ? READ_ONCE(tx->dst->key) : 0;
+		if (!key || sw_fdb_mac(key) != mac)
+			return 0;
+	}
+	return likely(sw_fdb_fresh(tx->dst)) ? key : 0;
+}
+
 /*
  * As 802.1D has it: learn the source, send to the one port of the destination,
  * or to all others if that is not known.
@@ -117,21 +152,20 @@ static enum trivio_stat forward(struct sw_tx *tx, const struct sw_frame *f)
 	const struct ethhdr *eth = (const struct ethhdr *)tx->head;
 	struct trivio_switch *sw = tx->p->sw;
 	struct sw_port *to;
-	int id;
+	u64 key;
 
-	if (unlikely(!is_valid_ether_addr(eth->h_source)))
+	if (unlikely(!learn(tx)))
 		return TRIVIO_STAT_DROP_FORMAT;
-	sw_fdb_learn(sw, eth->h_source, tx->p->id);
 	if (unlikely(is_multicast_ether_addr(eth->h_dest))) {
 		/* Spanning tree and its like end at the switch. */
 		if (is_link_local_ether_addr(eth->h_dest))
 			return TRIVIO_STAT_DROP_FILTER;
 		return flood(tx, f);
 	}
-	id = sw_fdb_find(sw, eth->h_dest);
-	if (unlikely(id < 0))
+	key = find(tx);
+	if (unlikely(!key))
 		return flood(tx, f);
-	to = rcu_dereference(sw->port[id]);
+	to = rcu_dereference(sw->port[sw_fdb_id(key)]);
 	if (unlikely(to == tx->p))
 		return TRIVIO_STAT_DROP_FILTER;
 	if (unlikely(!to) || unlikely(!give(tx, to, f)))

@@ -443,6 +443,30 @@ static noinline int chain_translate(struct trivio_queue *q,
 	return 0;
 }
 
+/*
+ * The one buffer of a chain in an address space of slots, where the last look-up is
+ * never the next one. False: not so simple, or not to be had.
+ */
+static __always_inline bool pop_slot(struct trivio_queue *q,
+				     struct trivio_chain *c)
+{
+	const struct trivio_slots *slots = q->mem->slots;
+	const struct trivio_desc *d = c->desc;
+	void *base;
+
+	if (!slots || c->nout + c->nin != 1)
+		return false;
+	base = trivio_slot_seg(slots, d->addr, d->len,
+			       c->nin ? TRIVIO_WO : TRIVIO_RO);
+	if (unlikely(!base))
+		return false;
+	c->seg->k.iov_base = base;
+	c->seg->k.iov_len = d->len;
+	c->out_segs = c->nout;
+	c->in_segs = c->nin;
+	return true;
+}
+
 static int pop_failed(struct trivio_queue *q, struct trivio_chain *c, int err,
 		      u64 bad)
 {
@@ -510,7 +534,7 @@ int trivio_queue_pop(struct trivio_queue *q, struct trivio_chain *c)
 		hit_seg(&q->hit, c->desc, c->seg);
 		c->out_segs = c->nout;
 		c->in_segs = c->nin;
-	} else {
+	} else if (!pop_slot(q, c)) {
 		n = chain_translate(q, c, gen, &bad);
 		if (unlikely(n < 0))
 			return pop_failed(q, c, n, bad);

@@ -181,6 +181,15 @@ if_stat()
 	cat "/sys/class/net/$1/statistics/$2"
 }
 
+# insns begin|end: tell the laboratory's QEMU to count, and that it was that.
+insns()
+{
+	: >"/lab/insns.$1"
+	while [ -e "/lab/insns.$1" ]; do
+		sleep 0.01
+	done
+}
+
 # pktgen DEV MAC LEN COUNT BURST: LEN without the checksum. Its thread only runs when
 # nothing else wants the CPU, so that a full ring costs no waiting. Prints the nanoseconds.
 pktgen()
@@ -202,7 +211,9 @@ pktgen()
 	} | while read -r word; do
 		echo "$word" >"$PKTGEN/$dev" || exit 1
 	done || return 1
+	[ -z "${BENCH_PROFILE:-}" ] || insns begin
 	echo start >$PKTGEN/pgctrl
+	[ -z "${BENCH_PROFILE:-}" ] || insns end
 	us=$(sed -n 's/.*OK: \([0-9]*\)(.*/\1/p' "$PKTGEN/$dev")
 	echo rem_device_all >$t
 	[ -n "$us" ] && echo $((us * 1000))

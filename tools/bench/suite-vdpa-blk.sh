@@ -28,32 +28,40 @@ blk_device()
 	vdpa_new "$1" "$2" virtio_vdpa && blk_fill "$(vdpa_disk "$1")"
 }
 
-# Split ring: the simulator has no other, so that only the device differs.
-blk_split()
+# blk_profile DEVICE FEATURES
+blk_profile()
 {
-	mkdir "/sys/kernel/config/trivio/$1" &&
-		echo 0xfffffffbffffffff >"/sys/kernel/config/trivio/$1/features"
+	mkdir "/sys/kernel/config/trivio/$1" && echo "$2" >"/sys/kernel/config/trivio/$1/features"
 }
+
+# What the simulator has and none beside it, so that only the device differs: SIZE_MAX, SEG_MAX,
+# BLK_SIZE, FLUSH, TOPOLOGY, MQ, DISCARD, WRITE_ZEROES, ANY_LAYOUT, VERSION_1, ACCESS_PLATFORM.
+BLK_LIKE=0x308007646
+# All but the packed ring.
+BLK_SPLIT=0xffffffabffffffff
+declare -A BLK_NAME=([blike]="its features" [bsplit]=split [bpacked]=packed)
 
 suite_vdpa_blk()
 {
-	local depth ref how
+	local depth ref how dev
 
 	vdpa_modules && sim_modules || return 1
-	blk_device bsim vdpasim_blk && blk_split bsplit && blk_device bsplit trivio_blk &&
+	blk_device bsim vdpasim_blk && blk_profile blike $BLK_LIKE && blk_device blike trivio_blk &&
+		blk_profile bsplit $BLK_SPLIT && blk_device bsplit trivio_blk &&
 		blk_device bpacked trivio_blk || bench_fail "$SUITE: no devices" || return 1
 	for depth in 1 32; do
 		for how in lean fio; do
 			ref=$(blk_$how "$(vdpa_disk bsim)" $depth)
-			row "$how, depth $depth, split" "instr/read" "$ref" \
-				"$(blk_$how "$(vdpa_disk bsplit)" $depth)" 0.50
-			[ $how = fio ] || row "$how, depth $depth, packed" "instr/read" "$ref" \
-				"$(blk_$how "$(vdpa_disk bpacked)" $depth)" 0.50
+			for dev in blike bsplit bpacked; do
+				[ $how = lean ] || [ $dev = blike ] || continue
+				row "$how, depth $depth, ${BLK_NAME[$dev]}" "instr/read" "$ref" \
+					"$(blk_$how "$(vdpa_disk $dev)" $depth)" 0.50
+			done
 		done
 		[ -z "${BENCH_PROFILE:-}" ] || {
-			profile "sim, depth $depth" blk_lean "$(vdpa_disk bsim)" $depth
-			profile "trivio, depth $depth" blk_lean "$(vdpa_disk bsplit)" $depth
+			profile "sim, depth $depth" 0 blk_lean "$(vdpa_disk bsim)" $depth
+			profile "trivio, depth $depth" 0 blk_lean "$(vdpa_disk blike)" $depth
 		}
 	done
-	vdpa_del bsim bsplit bpacked
+	vdpa_del bsim blike bsplit bpacked
 }

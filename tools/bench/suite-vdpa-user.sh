@@ -50,10 +50,10 @@ suite_vdpa_user()
 	user_row "TX 60 B, 1 a kick" "" --mode tx --len 60 --batch 1 -n 1600
 	user_row "RX 60 B, 1 a kick" 0.50 --mode rx --len 60 --batch 1 -n 1600
 	[ -z "${BENCH_PROFILE:-}" ] || {
-		profile "TX" user_bench --vdpa "$(vdpa_node user0)=user0" -n 25600
-		profile "TX XDP_DROP" user_bench --vdpa "$(vdpa_node user0)=user0" -n 25600 --sink xdp
-		profile "RX" user_bench --vdpa "$(vdpa_node user0)=user0" -n 25600 --mode rx
-		profile "RX 1 a kick" user_bench --vdpa "$(vdpa_node user0)=user0" -n 12800 --mode rx --batch 1
+		profile "TX" 0 user_bench --vdpa "$(vdpa_node user0)=user0" -n 25600
+		profile "TX XDP_DROP" 0 user_bench --vdpa "$(vdpa_node user0)=user0" -n 25600 --sink xdp
+		profile "RX" 0 user_bench --vdpa "$(vdpa_node user0)=user0" -n 25600 --mode rx
+		profile "RX 1 a kick" 0 user_bench --vdpa "$(vdpa_node user0)=user0" -n 12800 --mode rx --batch 1
 	}
 	vdpa_del user0
 }

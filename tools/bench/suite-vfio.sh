@@ -156,8 +156,8 @@ vfio_suite_rows()
 			"$([ -z "$trap" ] || echo 0.333)"
 		trap=${trap:-$kick}
 		[ -z "${BENCH_PROFILE:-}" ] || {
-			profile "ping $name" guest_ping $n
-			profile "kick $name" bell_kick $((i + 3))
+			profile "ping $name" $GUEST_PINGS guest_ping $n
+			profile "kick $name" $BELL_KICKS bell_kick $((i + 3))
 		}
 	done
 	bell_rows "$trap"

@@ -35,5 +35,5 @@ suite_vhost()
 		row "$case" "instr/packet" "$ref" "$ours" "$asked"
 	done < <(jq -r --arg ref /dev/vhost-net "$VHOST_JQ" "$json")
 	[ -z "${BENCH_PROFILE:-}" ] ||
-		profile "vhost-bench" "$BENCH_DIR/vhost-bench" --packets 12800
+		profile "vhost-bench" 0 "$BENCH_DIR/vhost-bench" --packets 12800
 }

@@ -16,7 +16,7 @@ HERE=$(dirname "$(readlink -f "$0")")
 TRIVIO=$HERE/../../trivio/trivio
 PINGS=${DEMO_PINGS:-20}
 SECS=${DEMO_SECS:-1}
-COUNT_SECS=${DEMO_COUNT_SECS:-1}
+COUNT_BYTES=${DEMO_COUNT_BYTES:-24M}
 TRIES=${DEMO_TRIES:-3}
 FAILED=0 RESTARTS=0 BOOT_ID=
 SERVER=/tmp/demo-iperf.pid
@@ -152,12 +152,12 @@ guest_lost()
 	[ -z "$is" ] || [ "$is" != "$BOOT_ID" ]
 }
 
-# "demo.sh traffic I FILE SECONDS": TCP out of the guest and into it, Mbit/s to FILE. Once as it is, for
-# the rates, and once, shorter, below "trivio count": its programs run at each tracepoint, and
-# trivio's roads have more of them than the others.
+# "demo.sh traffic I FILE HOW-MUCH...": TCP out of the guest and into it, Mbit/s to FILE. Once as it is, for a
+# time, for the rates, and once, so many bytes, below "trivio count": its programs run at each
+# tracepoint, and trivio's roads have more of them than the others.
 traffic()
 {
-	local cmd="iperf3 -c 10.8.$1.1 -t $3 -J"
+	local cmd="iperf3 -c 10.8.$1.1 ${*:3} -J"
 
 	inner_exec demo -t $((15 * LAB_SLOW)) "$cmd && $cmd -R" |
 		jq -sc 'map(.end.sum_received.bits_per_second // 0 | . / 1e6 | round) |
@@ -172,8 +172,15 @@ server_start()
 
 server_end()
 {
+	local i
+
 	[ ! -e "$SERVER" ] || kill "$(tr -d '\0' <"$SERVER")"
 	rm -f "$SERVER"
+	# Another can only listen when this one does not any more.
+	for ((i = 0; i < 50 * LAB_SLOW; i++)); do
+		[ -n "$(ss -Hltn 'sport = :5201')" ] || break
+		sleep 0.1
+	done
 }
 
 # serve I CMD...: runs it with the road's backend awake. A server that a row left in the middle of a
@@ -217,7 +224,7 @@ row_rates()
 	note "$ROW_NAME"
 	echo '{"out":0,"in":0}' >"/tmp/rates.$i"
 	row_ping "$i"
-	traffic "$i" "/tmp/rates.$i" "$SECS"
+	traffic "$i" "/tmp/rates.$i" -t "$SECS"
 	moved "/tmp/rates.$i" || row_fail "iperf3"
 	ERRORS[i]=$ROW_ERROR
 }
@@ -236,11 +243,15 @@ count_start()
 	eval "exec ${COUNTER[1]}>&- ${COUNTER[0]}<&-"
 }
 
+# Its programs are detached meanwhile, until count_wait.
 count_end()
 {
-	[ -n "$COUNT_PID" ] || return 0
-	exec {COUNT_IN}>&- {COUNT_OUT}<&-
-	wait "$COUNT_PID"
+	[ -z "$COUNT_PID" ] || exec {COUNT_IN}>&- {COUNT_OUT}<&-
+}
+
+count_wait()
+{
+	[ -z "$COUNT_PID" ] || wait "$COUNT_PID"
 	COUNT_PID=''
 }
 
@@ -277,7 +288,7 @@ row_count()
 	note "$ROW_NAME, counted"
 	echo '{"out":0,"in":0}' >/tmp/traffic
 	"$TRIVIO" list --json >/tmp/before
-	echo "demo$i $0 traffic $i /tmp/traffic $COUNT_SECS" >&"$COUNT_IN"
+	echo "demo$i $0 traffic $i /tmp/traffic -n $COUNT_BYTES" >&"$COUNT_IN"
 	read -r -t $((100 * LAB_SLOW)) -u "$COUNT_OUT" count || row_fail "trivio count gave no result"
 	"$TRIVIO" list --json >/tmp/after
 	echo "$count" >/tmp/count
@@ -303,6 +314,7 @@ once_more()
 	TRIED[i]=$((${TRIED[i]:-1} + 1)) RESTARTS=$((RESTARTS + 1))
 	count_end
 	guest_end
+	count_wait
 	guest_start || die "the guest did not start again"
 }
 
@@ -339,6 +351,7 @@ main()
 	guest_start || die "the guest did not start"
 	measure
 	guest_end
+	count_wait
 	printf '%s\n' "${ROWS[@]}" | jq -s --arg accel "${LAB_ACCEL:-}" --arg kernel "$(uname -r)" \
 		--argjson restarts "$RESTARTS" '{kernel: $kernel, accel: $accel, restarts: $restarts,
 		ok: all(.[]; .error == null), rows: .}' >/lab/demo.json
@@ -351,6 +364,6 @@ main()
 }
 
 case ${1:-} in
-traffic) traffic "$2" "$3" "$4" ;;
+traffic) traffic "${@:2}" ;;
 *) main "$@" ;;
 esac

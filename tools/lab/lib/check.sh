@@ -415,18 +415,31 @@ sim_prepare()
 		warn "no vdpa_sim: rows that compare with it will fail"
 }
 
+# What "bench -- --profile" counted, in profile.txt, too.
+profile_tables()
+{
+	local f stems=()
+
+	for f in "$RESULTS"/profile/*.counts; do
+		[ ! -e "$f" ] || stems+=("${f%.counts}")
+	done
+	[ ${#stems[@]} = 0 ] || "$TOP_DIR/tools/bench/profile.py" "${stems[@]}" | tee "$RESULTS/profile.txt"
+}
+
 cmd_bench()
 {
 	local rc=0 BUILD_TARGETS=(modules tools)
 
 	OPT_ICOUNT=1
 	[ -x "$TOP_DIR/tools/bench/run" ] || die "no tools/bench/run in this tree"
-	need_packages "to measure, and to see where instructions go" linux-perf
 	lab_prepare
 	sim_prepare
 	results_make bench
+	[[ " ${OPT_REST[*]} " != *" --profile "* ]] ||
+		OPT_QEMU+=(-plugin "$BUILD_DIR/tools/lab/src/insns.so,dir=$RESULTS")
 	lab_boot "$RESULTS" run "${OPT_TIMEOUT:-3600}" /trivio/tools/bench/run \
 		--sim "$SIM_DIR" "${OPT_REST[@]}" || rc=$?
+	profile_tables >&2
 	say "$([ $rc = 0 ] && echo finished || echo FAILED) after $SECONDS s; folder $RESULTS"
 	return $rc
 }
