@@ -131,21 +131,43 @@ flooded()
 	[ $((after1 - before1)) -ge 3 ] && [ $((after2 - before2)) -ge 3 ]
 }
 
+# raw I TO FROM: ten frames.
+raw()
+{
+	n "$1" python3 - "$2" "$3" <<-'EOF'
+	import socket, sys
+	s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+	s.bind(("v0", 0))
+	for i in range(10):
+	    s.send(bytes.fromhex(sys.argv[1] + sys.argv[2] + "88b5") + bytes(46))
+	EOF
+}
+
 # What a device sends under another one's address does not draw that one's frames away.
 spoofed()
 {
 	local before
 
-	n 2 python3 - <<'EOF' || return 1
-import socket
-s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-s.bind(("v0", 0))
-f = bytes.fromhex("ffffffffffff" "020000000501" "88b5") + bytes(46)
-for i in range(10):
-    s.send(f)
-EOF
+	raw 2 ffffffffffff 020000000501 || return 1
 	before=$(seen 2)
 	pings 0 1 && [ $(($(seen 2) - before)) -lt 5 ]
+}
+
+# An address behind a device that is seen at another one, and then at the first again: frames
+# follow it, from one that has sent to it all the time.
+moved()
+{
+	local at other before1 before2 d1 d2
+
+	for at in 1 2 1; do
+		other=$((3 - at))
+		raw "$at" ffffffffffff 020000000a01 && sleep 0.2 || return 1
+		before1=$(seen 1) before2=$(seen 2)
+		raw 0 020000000a01 020000000500 && sleep 0.2 || return 1
+		d1=$(($(seen 1) - before1)) d2=$(($(seen 2) - before2))
+		echo "seen at $at: $d1 frames to 1, $d2 to 2"
+		[ $((at == 1 ? d1 : d2)) -ge 10 ] && [ $((other == 1 ? d1 : d2)) -lt 5 ] || return 1
+	done
 }
 
 # sw3's driver takes no offload at all: the switch cuts and sums for it.
@@ -262,6 +284,7 @@ check "TCP the other way" tcp 0 1 -R
 check "frames for a known address go there alone" learned
 check "frames for an unknown one go to all" flooded
 check "an address can't be taken from its device" spoofed
+check "an address that moves is followed" moved
 check "a driver without offloads" guest 3 port=switch:one features=0x300010020
 n 3 iperf3 -s -D && listens 5201 n 3
 check "gets whole TCP from one with them" soft
