@@ -113,24 +113,39 @@ road_in_guest()
 	[[ $UP == *" $1 "* ]]
 }
 
-guest_start()
+guest_start_once()
 {
-	local fd UP
+	local fd rc=0 UP
 
 	modprobe tun
 	roads_keep "the host's side cannot be made" road_make
 	roads_keep "the host's side does not start" road_ready
 	note "starting the guest"
-	inner_start demo --mem 384 --memfd --wait $((100 * LAB_SLOW)) -- "${ROAD_ARGS[@]}" || return 1
+	inner_start demo --mem 384 --memfd --wait $((30 * LAB_SLOW)) -- "${ROAD_ARGS[@]}" || rc=1
 	for fd in "${ROAD_FDS[@]}"; do
 		exec {fd}>&-
 	done
+	[ $rc = 0 ] || return 1
 	QEMU_PID=$(inner_main pid demo)
 	roads_keep "no interface on the host" road_up_host
 	UP=" $(roads_up_guest | tr '\n' ' ') "
 	server_start
 	roads_keep "no interface in the guest" road_in_guest
 	BOOT_ID=$(guest_boot_id)
+}
+
+# The emulator can lose a guest while it boots, too (guest_lost).
+guest_start()
+{
+	local i
+
+	for ((i = 1; i < TRIES; i++)); do
+		guest_start_once && return 0
+		note "the guest did not start: once more"
+		RESTARTS=$((RESTARTS + 1))
+		guest_end
+	done
+	guest_start_once
 }
 
 guest_end()
@@ -255,22 +270,23 @@ count_wait()
 	COUNT_PID=''
 }
 
-# What trivio's own counters say was carried between two lists, and by what device.
+# Of the row at hand: the packets that were counted, how the command ended; what trivio's own
+# counters say was carried between two lists, and by which road; the same as JSON.
 # shellcheck disable=SC2016	# jq's variables
 carried()
 {
-	jq -nc --slurpfile was "$1" --slurpfile is "$2" '
+	jq -nr --slurpfile was /tmp/before --slurpfile is /tmp/after --slurpfile count /tmp/count '
 		[$is[0][] | .name as $n | {device: .name, road,
 			packets: (.packets - ([$was[0][] | select(.name == $n).packets][0] // 0))}] |
-		max_by(.packets) // {packets: 0} | if .packets > 0 then . else {packets: 0} end'
+		max_by(.packets) // {packets: 0} | if .packets > 0 then . else {packets: 0} end |
+		"\($count[0].packets // 0) \($count[0].command_status // 0) \(.packets) \(.road // "none") \(tojson)"'
 }
 
-# The road that was meant must have carried at least nine tenths; no trivio device the others.
+# row_proof ROAD PACKETS N BY: the road that was meant must have carried at least nine tenths; no trivio device the others.
 row_proof()
 {
-	local want=$1 packets=$3 road n
+	local want=$1 packets=$2 n=$3 road=$4
 
-	read -r n road < <(jq -r '"\(.packets) \(.road // "none")"' <<<"$2")
 	if [ "$want" = none ]; then
 		[ "$n" -lt $((packets / 10)) ] || row_fail "trivio's $road road carried it"
 	elif [ "$road" != "$want" ]; then
@@ -282,7 +298,7 @@ row_proof()
 
 row_count()
 {
-	local i=$1 key=${ROADS[$1]} count='{}' carried packets=0 status
+	local i=$1 key=${ROADS[$1]} count='{}' carried packets=0 status n road
 
 	ROW_NAME=${ROAD_NAME[$key]} ROW_ERROR=${ERRORS[i]}
 	note "$ROW_NAME, counted"
@@ -293,11 +309,10 @@ row_count()
 	"$TRIVIO" list --json >/tmp/after
 	echo "$count" >/tmp/count
 	moved /tmp/traffic || row_fail "iperf3 while counting"
-	carried=$(carried /tmp/before /tmp/after)
-	read -r packets status < <(jq -r '"\(.packets // 0) \(.command_status // 0)"' /tmp/count)
+	read -r packets status n road carried < <(carried)
 	[ "$status" = 0 ] || row_fail "the counted command ended with $status"
 	[ "$packets" -gt 0 ] || row_fail "no packets"
-	row_proof "${ROAD_PROOF[$key]}" "$carried" "$packets"
+	row_proof "${ROAD_PROOF[$key]}" "$packets" "$n" "$road"
 	ROW=$(jq -n -f "$HERE/row.jq" --arg road "$key" --arg name "$ROW_NAME" --arg min "${MINS[i]}" \
 		--arg avg "${AVGS[i]}" --arg err "$ROW_ERROR" --arg proof "${ROAD_PROOF[$key]}" \
 		--argjson carried "$carried" --slurpfile tt "/tmp/rates.$i" --slurpfile cc /tmp/count)
@@ -346,10 +361,12 @@ main()
 {
 	[ -x "$TRIVIO" ] || die "tools/trivio is not built"
 	wanted "$@"
-	guest_end
+	! find /sys/class/net "$VDPA_BUS/devices" /sys/bus/mdev/devices -mindepth 1 2>/dev/null |
+		grep -qv '/lo$' || guest_end
 	note "making ${#WANTED[@]} network devices"
 	guest_start || die "the guest did not start"
 	measure
+	note "ending"
 	guest_end
 	count_wait
 	printf '%s\n' "${ROWS[@]}" | jq -s --arg accel "${LAB_ACCEL:-}" --arg kernel "$(uname -r)" \
