@@ -87,7 +87,7 @@ table()
 		.interrupts.msi, .interrupts.pin, .interrupts.accepted, .interrupts.posted, .interrupts.injected,
 		.interrupts.eoi' | table_rows row_interrupt
 	echo
-	jq -r 'if (.restarts // 0) > 0 then "Guests lost under a row, which was measured again with a new one: \(.restarts)." else empty end' \
+	jq -r 'if (.restarts // 0) > 0 then "Guests lost to the emulator, replaced by new ones: \(.restarts)." else empty end' \
 		"$TABLE_JSON"
 	jq -r '[.rows[].lost_events // 0] | add | if . > 0 then "\(.) events were lost while counting." else empty end' "$TABLE_JSON"
 	cat <<-END
