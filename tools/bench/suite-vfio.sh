@@ -157,6 +157,7 @@ vfio_suite_rows()
 		trap=${trap:-$kick}
 		[ -z "${BENCH_PROFILE:-}" ] || {
 			profile "ping $name" $GUEST_PINGS guest_ping $n
+			profile "one by one $name" $GUEST_SINGLES guest_rx_single "vb$i" $eth
 			profile "kick $name" $BELL_KICKS bell_kick $((i + 3))
 		}
 	done
