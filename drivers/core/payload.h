@@ -18,12 +18,6 @@
 /* Sanitizers know memcpy() only. */
 #if defined(CONFIG_X86_64) && !defined(CONFIG_KASAN) && !defined(CONFIG_KMSAN) && \
 	!defined(CONFIG_KCSAN)
-#define TRIVIO_PAYLOAD_STRING	1
-#else
-#define TRIVIO_PAYLOAD_STRING	0
-#endif
-
-#if TRIVIO_PAYLOAD_STRING
 /* The last word goes by itself and may be written twice: no loop for the odd bytes. */
 static __always_inline void payload_string(void *to, const void *from,
 					   size_t len)
@@ -37,10 +31,7 @@ static __always_inline void payload_string(void *to, const void *from,
 	put_unaligned(last, end);
 }
 #else
-static inline void payload_string(void *to, const void *from, size_t len)
-{
-	memcpy(to, from, len);
-}
+#define payload_string	memcpy
 #endif
 
 /**

@@ -422,51 +422,6 @@ void trivio_queue_kick(struct trivio_queue *q)
 }
 EXPORT_SYMBOL_GPL(trivio_queue_kick);
 
-static noinline int chain_translate(struct trivio_queue *q,
-				    struct trivio_chain *c, u64 gen, u64 *bad)
-{
-	int i, n, at = 0;
-
-	for (i = 0; i < c->nout + c->nin; i++) {
-		if (i == c->nout)
-			c->out_segs = at;
-		n = translate(q, gen, c->desc[i].addr, c->desc[i].len,
-			      i < c->nout ? TRIVIO_RO : TRIVIO_WO, &c->seg[at],
-			      c->seg_max - at, bad);
-		if (unlikely(n < 0))
-			return n;
-		at += n;
-	}
-	if (!c->nin)
-		c->out_segs = at;
-	c->in_segs = at - c->out_segs;
-	return 0;
-}
-
-/*
- * The one buffer of a chain in an address space of slots, where the last look-up is
- * never the next one. False: not so simple, or not to be had.
- */
-static __always_inline bool pop_slot(struct trivio_queue *q,
-				     struct trivio_chain *c)
-{
-	const struct trivio_slots *slots = q->mem->slots;
-	const struct trivio_desc *d = c->desc;
-	void *base;
-
-	if (!slots || c->nout + c->nin != 1)
-		return false;
-	base = trivio_slot_seg(slots, d->addr, d->len,
-			       c->nin ? TRIVIO_WO : TRIVIO_RO);
-	if (unlikely(!base))
-		return false;
-	c->seg->k.iov_base = base;
-	c->seg->k.iov_len = d->len;
-	c->out_segs = c->nout;
-	c->in_segs = c->nin;
-	return true;
-}
-
 static int pop_failed(struct trivio_queue *q, struct trivio_chain *c, int err,
 		      u64 bad)
 {
@@ -534,8 +489,8 @@ int trivio_queue_pop(struct trivio_queue *q, struct trivio_chain *c)
 		hit_seg(&q->hit, c->desc, c->seg);
 		c->out_segs = c->nout;
 		c->in_segs = c->nin;
-	} else if (!pop_slot(q, c)) {
-		n = chain_translate(q, c, gen, &bad);
+	} else if (!chain_slot(q, c)) {
+		n = trivio_chain_translate(q, c, gen, &bad);
 		if (unlikely(n < 0))
 			return pop_failed(q, c, n, bad);
 	}

@@ -9,6 +9,8 @@
 #include <trivio/queue.h>
 #include <trivio/slot.h>
 
+#include "payload.h"
+
 int trivio_queue_map(struct trivio_queue *q);
 void trivio_queue_unmap(struct trivio_queue *q);
 void trivio_queue_map_work(struct work_struct *work);
@@ -27,6 +29,8 @@ static inline bool trivio_copy_any(const struct trivio_queue *q)
 }
 
 /* queue_xlate.c */
+int trivio_chain_translate(struct trivio_queue *q, struct trivio_chain *c, u64 gen,
+			   u64 *bad);
 int trivio_queue_translate_slow(struct trivio_queue *q, u64 addr, u32 len,
 				u32 perm, union trivio_seg *seg, int max,
 				u64 *bad);
@@ -78,6 +82,33 @@ static __always_inline void hit_seg(const struct trivio_hit *hit,
 	seg->u.iov_len = d->len;
 }
 
+/* A whole buffer in an address space of slots. False: it is not one slot's, or not to be had. */
+static __always_inline bool slot_seg(const struct trivio_slots *slots, u64 addr,
+				     u32 len, u32 perm, union trivio_seg *seg)
+{
+	seg->k.iov_base = trivio_slot_seg(slots, addr, len, perm);
+	seg->k.iov_len = len;
+	return likely(seg->k.iov_base);
+}
+
+/*
+ * The one buffer of a chain there, where the last look-up is never the next one.
+ * False: not so simple, or not to be had.
+ */
+static __always_inline bool chain_slot(struct trivio_queue *q,
+				       struct trivio_chain *c)
+{
+	const struct trivio_slots *slots = q->mem->slots;
+
+	if (!slots || c->nout + c->nin != 1 ||
+	    !slot_seg(slots, c->desc->addr, c->desc->len,
+		      c->nin ? TRIVIO_WO : TRIVIO_RO, c->seg))
+		return false;
+	c->out_segs = c->nout;
+	c->in_segs = c->nin;
+	return true;
+}
+
 static __always_inline int translate(struct trivio_queue *q, u64 gen, u64 addr,
 				     u32 len, u32 perm, union trivio_seg *seg,
 				     int max, u64 *bad)
@@ -88,21 +119,19 @@ static __always_inline int translate(struct trivio_queue *q, u64 gen, u64 addr,
 		hit_seg(&q->hit, &d, seg);
 		return 1;
 	}
-	if (q->mem->slots && likely(max > 0)) {
-		seg->k.iov_base = trivio_slot_seg(q->mem->slots, addr, len, perm);
-		seg->k.iov_len = len;
-		if (likely(seg->k.iov_base))
-			return 1;
-	}
+	if (q->mem->slots && likely(max > 0) &&
+	    slot_seg(q->mem->slots, addr, len, perm, seg))
+		return 1;
 	return trivio_queue_translate_slow(q, addr, len, perm, seg, max, bad);
 }
 
 /* Copy between one segment of @q's memory, from @off on, and the host. */
 static inline int trivio_seg_read(struct trivio_queue *q, void *dst,
-		       const union trivio_seg *seg, size_t off, size_t len)
+				  const union trivio_seg *seg, size_t off,
+				  size_t len)
 {
 	if (q->mem->kind == TRIVIO_MEM_KERNEL) {
-		memcpy(dst, seg->k.iov_base + off, len);
+		trivio_payload_copy(dst, seg->k.iov_base + off, len);
 		return 0;
 	}
 	/* access_ok() was checked when the range was mapped. */
@@ -110,11 +139,12 @@ static inline int trivio_seg_read(struct trivio_queue *q, void *dst,
 	       -EFAULT : 0;
 }
 
-static inline int trivio_seg_write(struct trivio_queue *q, const union trivio_seg *seg,
-			size_t off, const void *src, size_t len)
+static inline int trivio_seg_write(struct trivio_queue *q,
+				   const union trivio_seg *seg, size_t off,
+				   const void *src, size_t len)
 {
 	if (q->mem->kind == TRIVIO_MEM_KERNEL) {
-		memcpy(seg->k.iov_base + off, src, len);
+		trivio_payload_copy(seg->k.iov_base + off, src, len);
 		return 0;
 	}
 	return raw_copy_to_user(seg->u.iov_base + off, src, len) ? -EFAULT : 0;

@@ -122,3 +122,35 @@ noinline int trivio_queue_translate_slow(struct trivio_queue *q, u64 addr,
 		n = queue_miss(q, *bad, perm);
 	return n;
 }
+
+/**
+ * trivio_chain_translate() - the segments of all buffers of a chain
+ * @q: queue
+ * @c: chain, as the ring gave it; @c->seg is filled in
+ * @gen: the map's generation
+ * @bad: on error, the address that it is about
+ *
+ * Context: service of the queue.
+ *
+ * Return: 0, or as trivio_queue_translate_slow().
+ */
+noinline int trivio_chain_translate(struct trivio_queue *q,
+				    struct trivio_chain *c, u64 gen, u64 *bad)
+{
+	int i, n, at = 0;
+
+	for (i = 0; i < c->nout + c->nin; i++) {
+		if (i == c->nout)
+			c->out_segs = at;
+		n = translate(q, gen, c->desc[i].addr, c->desc[i].len,
+			      i < c->nout ? TRIVIO_RO : TRIVIO_WO, &c->seg[at],
+			      c->seg_max - at, bad);
+		if (unlikely(n < 0))
+			return n;
+		at += n;
+	}
+	if (!c->nin)
+		c->out_segs = at;
+	c->in_segs = at - c->out_segs;
+	return 0;
+}

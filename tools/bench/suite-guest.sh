@@ -66,13 +66,13 @@ guest_suite_rows()
 			"$(guest_rx_single $host eth$i)" "$([ $i = 3 ] && echo 0.50)"
 		row "TX 60 B stream, ${name[i]}" "instr/frame" "${ref[6]}" "$(guest_tx $host eth$i)"
 		[ -z "${BENCH_PROFILE:-}" ] || {
-			profile "ping ${name[i]}" $GUEST_PINGS guest_ping $i
-			profile "one by one ${name[i]}" $GUEST_SINGLES guest_rx_single $host eth$i
+			profile "ping ${name[i]}" 0 guest_ping $i
+			profile "one by one ${name[i]}" 0 guest_rx_single $host eth$i
 		}
 	done
 	[ -z "${BENCH_PROFILE:-}" ] || {
-		profile "ping in-tree" $GUEST_PINGS guest_ping 0
-		profile "one by one in-tree" $GUEST_SINGLES guest_rx_single gt0 eth0
+		profile "ping in-tree" 0 guest_ping 0
+		profile "one by one in-tree" 0 guest_rx_single gt0 eth0
 	}
 }
 

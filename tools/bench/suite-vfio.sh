@@ -156,9 +156,9 @@ vfio_suite_rows()
 			"$([ -z "$trap" ] || echo 0.333)"
 		trap=${trap:-$kick}
 		[ -z "${BENCH_PROFILE:-}" ] || {
-			profile "ping $name" $GUEST_PINGS guest_ping $n
-			profile "one by one $name" $GUEST_SINGLES guest_rx_single "vb$i" $eth
-			profile "kick $name" $BELL_KICKS bell_kick $((i + 3))
+			profile "ping $name" 0 guest_ping $n
+			profile "one by one $name" 0 guest_rx_single "vb$i" $eth
+			profile "kick $name" 0 bell_kick $((i + 3))
 		}
 	done
 	bell_rows "$trap"

@@ -282,7 +282,8 @@ carried()
 		"\($count[0].packets // 0) \($count[0].command_status // 0) \(.packets) \(.road // "none") \(tojson)"'
 }
 
-# row_proof ROAD PACKETS N BY: the road that was meant must have carried at least nine tenths; no trivio device the others.
+# row_proof ROAD PACKETS N BY: the road that was meant must have carried at least nine tenths; no
+# trivio device the others.
 row_proof()
 {
 	local want=$1 packets=$2 n=$3 road=$4

@@ -12,7 +12,7 @@ PACKAGES_KERNEL_BUILD=(build-essential bc flex bison libelf-dev libssl-dev kmod 
 # what tests and measurements drive: the real clients, and tools that look in
 # (libvirt without its -system package: nothing starts on this machine)
 PACKAGES_CHECK=(socat mdevctl libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients dpdk dpdk-dev
-		trace-cmd linux-perf tcpdump uuid-runtime valgrind xfsprogs ipxe-qemu ovmf)
+		trace-cmd tcpdump uuid-runtime valgrind xfsprogs ipxe-qemu ovmf)
 # a vhost-user backend (testpmd) for the demonstration
 PACKAGES_DEMO=(dpdk-dev)
 PACKAGES_STATIC=(sparse coccinelle shellcheck perl python3)
