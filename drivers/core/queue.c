@@ -489,7 +489,7 @@ int trivio_queue_pop(struct trivio_queue *q, struct trivio_chain *c)
 		hit_seg(&q->hit, c->desc, c->seg);
 		c->out_segs = c->nout;
 		c->in_segs = c->nin;
-	} else if (!chain_slot(q, c)) {
+	} else {
 		n = trivio_chain_translate(q, c, gen, &bad);
 		if (unlikely(n < 0))
 			return pop_failed(q, c, n, bad);

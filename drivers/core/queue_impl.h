@@ -91,24 +91,6 @@ static __always_inline bool slot_seg(const struct trivio_slots *slots, u64 addr,
 	return likely(seg->k.iov_base);
 }
 
-/*
- * The one buffer of a chain there, where the last look-up is never the next one.
- * False: not so simple, or not to be had.
- */
-static __always_inline bool chain_slot(struct trivio_queue *q,
-				       struct trivio_chain *c)
-{
-	const struct trivio_slots *slots = q->mem->slots;
-
-	if (!slots || c->nout + c->nin != 1 ||
-	    !slot_seg(slots, c->desc->addr, c->desc->len,
-		      c->nin ? TRIVIO_WO : TRIVIO_RO, c->seg))
-		return false;
-	c->out_segs = c->nout;
-	c->in_segs = c->nin;
-	return true;
-}
-
 static __always_inline int translate(struct trivio_queue *q, u64 gen, u64 addr,
 				     u32 len, u32 perm, union trivio_seg *seg,
 				     int max, u64 *bad)

@@ -123,19 +123,25 @@ noinline int trivio_queue_translate_slow(struct trivio_queue *q, u64 addr,
 	return n;
 }
 
-/**
- * trivio_chain_translate() - the segments of all buffers of a chain
- * @q: queue
- * @c: chain, as the ring gave it; @c->seg is filled in
- * @gen: the map's generation
- * @bad: on error, the address that it is about
- *
- * Context: service of the queue.
- *
- * Return: 0, or as trivio_queue_translate_slow().
+/*
+ * The one buffer of a chain in an address space of slots, where the last look-up is
+ * never the next one. False: not so simple, or not to be had.
  */
-noinline int trivio_chain_translate(struct trivio_queue *q,
-				    struct trivio_chain *c, u64 gen, u64 *bad)
+static bool chain_slot(struct trivio_queue *q, struct trivio_chain *c)
+{
+	const struct trivio_slots *slots = q->mem->slots;
+
+	if (!slots || c->nout + c->nin != 1 ||
+	    !slot_seg(slots, c->desc->addr, c->desc->len,
+		      c->nin ? TRIVIO_WO : TRIVIO_RO, c->seg))
+		return false;
+	c->out_segs = c->nout;
+	c->in_segs = c->nin;
+	return true;
+}
+
+static noinline int chain_each(struct trivio_queue *q, struct trivio_chain *c,
+			       u64 gen, u64 *bad)
 {
 	int i, n, at = 0;
 
@@ -153,4 +159,21 @@ noinline int trivio_chain_translate(struct trivio_queue *q,
 		c->out_segs = at;
 	c->in_segs = at - c->out_segs;
 	return 0;
+}
+
+/**
+ * trivio_chain_translate() - the segments of all buffers of a chain
+ * @q: queue
+ * @c: chain, as the ring gave it; @c->seg is filled in
+ * @gen: the map's generation
+ * @bad: on error, the address that it is about
+ *
+ * Context: service of the queue.
+ *
+ * Return: 0, or as trivio_queue_translate_slow().
+ */
+noinline int trivio_chain_translate(struct trivio_queue *q,
+				    struct trivio_chain *c, u64 gen, u64 *bad)
+{
+	return likely(chain_slot(q, c)) ? 0 : chain_each(q, c, gen, bad);
 }
