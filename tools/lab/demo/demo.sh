@@ -16,7 +16,7 @@ HERE=$(dirname "$(readlink -f "$0")")
 TRIVIO=$HERE/../../trivio/trivio
 PINGS=${DEMO_PINGS:-20}
 SECS=${DEMO_SECS:-1}
-COUNT_BYTES=${DEMO_COUNT_BYTES:-24M}
+COUNT_SECS=${DEMO_COUNT_SECS:-1}
 TRIES=${DEMO_TRIES:-3}
 FAILED=0 RESTARTS=0 BOOT_ID=
 SERVER=/tmp/demo-iperf.pid
@@ -167,12 +167,12 @@ guest_lost()
 	[ -z "$is" ] || [ "$is" != "$BOOT_ID" ]
 }
 
-# "demo.sh traffic I FILE HOW-MUCH...": TCP out of the guest and into it, Mbit/s to FILE. Once as it is, for a
-# time, for the rates, and once, so many bytes, below "trivio count": its programs run at each
-# tracepoint, and trivio's roads have more of them than the others.
+# "demo.sh traffic I FILE SECONDS": TCP out of the guest and into it, Mbit/s to FILE. Once as it is, for
+# the rates, and once below "trivio count": its programs run at each tracepoint, and trivio's roads
+# have more of them than the others.
 traffic()
 {
-	local cmd="iperf3 -c 10.8.$1.1 ${*:3} -J"
+	local cmd="iperf3 -c 10.8.$1.1 -t $3 -J"
 
 	inner_exec demo -t $((15 * LAB_SLOW)) "$cmd && $cmd -R" |
 		jq -sc 'map(.end.sum_received.bits_per_second // 0 | . / 1e6 | round) |
@@ -239,7 +239,7 @@ row_rates()
 	note "$ROW_NAME"
 	echo '{"out":0,"in":0}' >"/tmp/rates.$i"
 	row_ping "$i"
-	traffic "$i" "/tmp/rates.$i" -t "$SECS"
+	traffic "$i" "/tmp/rates.$i" "$SECS"
 	moved "/tmp/rates.$i" || row_fail "iperf3"
 	ERRORS[i]=$ROW_ERROR
 }
@@ -305,7 +305,7 @@ row_count()
 	note "$ROW_NAME, counted"
 	echo '{"out":0,"in":0}' >/tmp/traffic
 	"$TRIVIO" list --json >/tmp/before
-	echo "demo$i $0 traffic $i /tmp/traffic -n $COUNT_BYTES" >&"$COUNT_IN"
+	echo "demo$i $0 traffic $i /tmp/traffic $COUNT_SECS" >&"$COUNT_IN"
 	read -r -t $((100 * LAB_SLOW)) -u "$COUNT_OUT" count || row_fail "trivio count gave no result"
 	"$TRIVIO" list --json >/tmp/after
 	echo "$count" >/tmp/count
@@ -382,6 +382,6 @@ main()
 }
 
 case ${1:-} in
-traffic) traffic "${@:2}" ;;
+traffic) traffic "$2" "$3" "$4" ;;
 *) main "$@" ;;
 esac
