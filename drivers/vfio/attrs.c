@@ -236,6 +236,21 @@ static ssize_t doorbell_store(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RW(doorbell);
 
+static ssize_t doorbell_in_use_show(struct device *dev,
+				    struct device_attribute *attr, char *buf)
+{
+	struct trivio_mdev *m = dev_get_drvdata(dev);
+	const char *way = "none";
+
+	mutex_lock(&m->lock);
+	if (m->open)
+		way = doorbell_names[m->bell.mmapped ? m->bell.way :
+				     TRIVIO_DOORBELL_TRAP];
+	mutex_unlock(&m->lock);
+	return sysfs_emit(buf, "%s\n", way);
+}
+static DEVICE_ATTR_RO(doorbell_in_use);
+
 static struct attribute *set_attrs[] = {
 	&dev_attr_name.attr,
 	&dev_attr_mac.attr,
@@ -244,6 +259,7 @@ static struct attribute *set_attrs[] = {
 	&dev_attr_ring.attr,
 	&dev_attr_features.attr,
 	&dev_attr_doorbell.attr,
+	&dev_attr_doorbell_in_use.attr,
 	&dev_attr_port.attr,
 	NULL,
 };
@@ -304,7 +320,8 @@ STAT(doorbell_late, TRIVIO_MDEV_LATE);
 STAT(doorbell_zaps, TRIVIO_MDEV_ZAP);
 STAT(irq_msix, TRIVIO_MDEV_MSIX);
 STAT(irq_intx, TRIVIO_MDEV_INTX);
-STAT(irq_unmasks, TRIVIO_MDEV_RESAMPLE);
+STAT(irq_unmasks, TRIVIO_MDEV_UNMASK);
+STAT(irq_resamples, TRIVIO_MDEV_RESAMPLE);
 STAT(mem_hits, TRIVIO_MDEV_HIT);
 STAT(mem_misses, TRIVIO_MDEV_MISS);
 STAT(mem_pins, TRIVIO_MDEV_PIN);
@@ -329,6 +346,7 @@ static struct attribute *stat_attrs[] = {
 	&stat_irq_msix.attr.attr,
 	&stat_irq_intx.attr.attr,
 	&stat_irq_unmasks.attr.attr,
+	&stat_irq_resamples.attr.attr,
 	&stat_mem_hits.attr.attr,
 	&stat_mem_misses.attr.attr,
 	&stat_mem_pins.attr.attr,

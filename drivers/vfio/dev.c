@@ -219,8 +219,9 @@ int trivio_mdev_dev_open(struct trivio_mdev *m)
 	id.nqueues = m->nqueues;
 	id.config_len = m->dev->class->config_len(m->dev);
 	trivio_pci_cfg_init(&m->cfg, &id);
-	m->stopped = false;
-	/* COMMAND.MASTER is off at power-on. */
+	WRITE_ONCE(m->stopped, false);
+	/* COMMAND.MEMORY and COMMAND.MASTER are off at power-on. */
+	WRITE_ONCE(m->decodes, false);
 	m->held = true;
 	trivio_mdev_regs_reset(m);
 	trivio_mdev_dma_open(m);

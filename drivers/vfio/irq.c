@@ -5,7 +5,9 @@
  *
  * Whoever raises one may be in any context (a sender's ndo_start_xmit), so
  * triggers are found under RCU. A message whose vector has no trigger at the
- * moment is kept pending, as a masked one is in the PBA.
+ * moment is kept pending, as a masked one is in the PBA. So is everything that is
+ * raised while migration has stopped the device: it belongs to the guest that
+ * will run, here or elsewhere, and comes when the device runs.
  */
 #include <linux/eventfd.h>
 #include <linux/interrupt.h>
@@ -71,23 +73,41 @@ static bool trigger_fire(struct trivio_trigger __rcu **slot)
 
 /* --- raising ------------------------------------------------------------ */
 
+/*
+ * Signal a pending message if that can be done now. Its bit is seen by us or by
+ * who makes it possible: the barriers behind set_bit() here and in msix_raise()
+ * pair with those in msix_set() and trivio_mdev_irq_run().
+ */
+static void msix_flush(struct trivio_mdev *m, u16 vector)
+{
+	while (!READ_ONCE(m->stopped) &&
+	       rcu_access_pointer(m->irq.msix[vector]) &&
+	       test_and_clear_bit(vector, m->irq.pending)) {
+		if (trigger_fire(&m->irq.msix[vector])) {
+			trivio_mdev_count(m, TRIVIO_MDEV_MSIX, 1);
+			return;
+		}
+		/* The trigger went away in between. */
+		set_bit(vector, m->irq.pending);
+		/* As in msix_raise(). */
+		smp_mb__after_atomic();
+	}
+}
+
 static void msix_raise(struct trivio_mdev *m, u16 vector)
 {
 	if (vector >= m->nvectors)
 		return;
 	/* The guest wrote it: also mispredicted it stays in the table. */
 	vector = array_index_nospec(vector, m->nvectors);
-	if (trigger_fire(&m->irq.msix[vector])) {
+	if (!READ_ONCE(m->stopped) && trigger_fire(&m->irq.msix[vector])) {
 		trivio_mdev_count(m, TRIVIO_MDEV_MSIX, 1);
 		return;
 	}
 	set_bit(vector, m->irq.pending);
-	/* Pairs with the barrier in msix_set(): one of the two sees the other. */
+	/* Before the trigger is looked at again: see msix_flush(). */
 	smp_mb__after_atomic();
-	if (rcu_access_pointer(m->irq.msix[vector]) &&
-	    test_and_clear_bit(vector, m->irq.pending) &&
-	    trigger_fire(&m->irq.msix[vector]))
-		trivio_mdev_count(m, TRIVIO_MDEV_MSIX, 1);
+	msix_flush(m, vector);
 }
 
 /* Level triggered: once raised, masked until the user has served it. */
@@ -96,7 +116,7 @@ static void intx_update(struct trivio_mdev *m)
 	struct trivio_mdev_irq *irq = &m->irq;
 
 	lockdep_assert_held(&irq->intx_lock);
-	if (!irq->isr || irq->masked || irq->disabled)
+	if (!irq->isr || irq->masked || irq->disabled || READ_ONCE(m->stopped))
 		return;
 	if (trigger_fire(&irq->intx)) {
 		irq->masked = true;
@@ -197,6 +217,47 @@ void trivio_mdev_irq_command(struct trivio_mdev *m, u16 command)
 }
 
 /**
+ * trivio_mdev_irq_run() - migration lets the device run: raise what is due
+ * @m: mediated device, no longer stopped; its lock is held
+ */
+void trivio_mdev_irq_run(struct trivio_mdev *m)
+{
+	unsigned long flags;
+	unsigned int i;
+
+	lockdep_assert_held(&m->lock);
+	/* Orders @stopped before the bits; pairs with those behind set_bit(). */
+	smp_mb();
+	for_each_set_bit(i, m->irq.pending, m->nvectors)
+		msix_flush(m, i);
+	spin_lock_irqsave(&m->irq.intx_lock, flags);
+	intx_update(m);
+	spin_unlock_irqrestore(&m->irq.intx_lock, flags);
+}
+
+/**
+ * trivio_mdev_irq_load() - interrupts that the source of a migration owes
+ * @m: mediated device that migration has stopped; its lock is held
+ * @isr: ISR register
+ * @pending: MSI-X pending bits; none beyond the last vector
+ */
+void trivio_mdev_irq_load(struct trivio_mdev *m, u8 isr, const u8 *pending)
+{
+	unsigned long flags;
+	unsigned int i;
+
+	lockdep_assert_held(&m->lock);
+	spin_lock_irqsave(&m->irq.intx_lock, flags);
+	m->irq.isr = isr;
+	/* With INTx on, none of them can be a message's (type_set()). */
+	for (i = 0; m->irq.type != VFIO_PCI_INTX_IRQ_INDEX && i < m->nvectors; i++) {
+		if (pending[i / 8] & BIT(i % 8))
+			set_bit(i, m->irq.pending);
+	}
+	spin_unlock_irqrestore(&m->irq.intx_lock, flags);
+}
+
+/**
  * trivio_mdev_irq_request() - ask the client to give the device back
  * @m: mediated device
  * @count: times it was asked before
@@ -224,7 +285,7 @@ static void intx_unmask(struct trivio_mdev *m)
 	m->irq.masked = false;
 	intx_update(m);
 	spin_unlock_irqrestore(&m->irq.intx_lock, flags);
-	trivio_mdev_count(m, TRIVIO_MDEV_RESAMPLE, 1);
+	trivio_mdev_count(m, TRIVIO_MDEV_UNMASK, 1);
 }
 
 static void intx_mask(struct trivio_mdev *m)
@@ -247,6 +308,7 @@ static int unmask_handler(void *opaque, void *unused)
 
 static void unmask_thread(void *opaque, void *unused)
 {
+	trivio_mdev_count(opaque, TRIVIO_MDEV_RESAMPLE, 1);
 	intx_unmask(opaque);
 }
 
@@ -374,11 +436,9 @@ static void msix_set(struct trivio_mdev *m, unsigned int vector,
 	trigger_replace(m, &m->irq.msix[vector], t);
 	if (!t)
 		return;
-	/* Pairs with the barrier in msix_raise(). */
+	/* Pairs with the barriers behind set_bit(). */
 	smp_mb();
-	if (test_and_clear_bit(vector, m->irq.pending) &&
-	    trigger_fire(&m->irq.msix[vector]))
-		trivio_mdev_count(m, TRIVIO_MDEV_MSIX, 1);
+	msix_flush(m, vector);
 }
 
 static int msix_set_block(struct trivio_mdev *m, unsigned int start,

@@ -76,7 +76,8 @@ enum trivio_doorbell {
  * @TRIVIO_MDEV_ZAP: times a doorbell page was unmapped
  * @TRIVIO_MDEV_MSIX: MSI-X messages signalled
  * @TRIVIO_MDEV_INTX: INTx assertions signalled
- * @TRIVIO_MDEV_RESAMPLE: INTx unmasks
+ * @TRIVIO_MDEV_UNMASK: INTx unmasks
+ * @TRIVIO_MDEV_RESAMPLE: of these, by the eventfd: KVM's resampling
  * @TRIVIO_MDEV_HIT: look-ups found in the cache of pinned pages
  * @TRIVIO_MDEV_MISS: look-ups that had to wait for a pin
  * @TRIVIO_MDEV_PIN: pages pinned
@@ -102,6 +103,7 @@ enum trivio_mdev_stat {
 	TRIVIO_MDEV_ZAP,
 	TRIVIO_MDEV_MSIX,
 	TRIVIO_MDEV_INTX,
+	TRIVIO_MDEV_UNMASK,
 	TRIVIO_MDEV_RESAMPLE,
 	TRIVIO_MDEV_HIT,
 	TRIVIO_MDEV_MISS,
@@ -204,7 +206,8 @@ struct trivio_trigger {
  * @type: VFIO_PCI_INTX_IRQ_INDEX, VFIO_PCI_MSIX_IRQ_INDEX or VFIO_PCI_NUM_IRQS
  *	for none. Written under @lock and @intx_lock.
  * @msix: triggers, RCU; written under @lock
- * @pending: vectors raised while they had no trigger (MSI-X PBA)
+ * @pending: vectors raised while they had no trigger or the device was stopped
+ *	(MSI-X PBA)
  * @intx: INTx trigger, RCU; written under @lock
  * @intx_lock: @isr and @masked
  * @isr: ISR register
@@ -392,7 +395,8 @@ struct trivio_mdev_bell {
  * @config_vector: msix_config
  * @queue_sel: queue_select
  * @vq: queue registers
- * @stopped: migration holds the device
+ * @decodes: COMMAND.MEMORY, and not in D3hot; read without a lock by doorbells
+ * @stopped: migration holds the device; read without a lock by who raises interrupts
  * @held: queues are held (COMMAND.MASTER off, D3hot, or @stopped)
  * @mig: migration state
  * @msix_table: MSI-X table for clients that write it; VMMs emulate their own
@@ -421,6 +425,7 @@ struct trivio_mdev {
 	u16 config_vector;
 	u16 queue_sel;
 	struct trivio_mdev_vq vq[TRIVIO_VFIO_QUEUES_MAX];
+	bool decodes;
 	bool stopped;
 	bool held;
 	struct trivio_mdev_mig *mig;
@@ -471,13 +476,13 @@ u64 trivio_mdev_features(const struct trivio_mdev_type *type);
 extern const struct vfio_device_ops trivio_mdev_ops;
 
 /* regs.c */
-bool trivio_mdev_decodes(struct trivio_mdev *m);
 void trivio_mdev_bar_read(struct trivio_mdev *m, unsigned int bar, u32 off,
 			  void *buf, u32 len);
 void trivio_mdev_bar_write(struct trivio_mdev *m, unsigned int bar, u32 off,
 			   const void *buf, u32 len);
 void trivio_mdev_reset(struct trivio_mdev *m);
 void trivio_mdev_hold(struct trivio_mdev *m);
+void trivio_mdev_command(struct trivio_mdev *m);
 void trivio_mdev_regs_reset(struct trivio_mdev *m);
 
 /* irq.c */
@@ -487,6 +492,8 @@ void trivio_mdev_irq_reset(struct trivio_mdev *m);
 void trivio_mdev_irq_queue(struct trivio_mdev *m, u16 queue);
 void trivio_mdev_irq_config(struct trivio_mdev *m);
 void trivio_mdev_irq_command(struct trivio_mdev *m, u16 command);
+void trivio_mdev_irq_run(struct trivio_mdev *m);
+void trivio_mdev_irq_load(struct trivio_mdev *m, u8 isr, const u8 *pending);
 void trivio_mdev_irq_request(struct trivio_mdev *m, unsigned int count);
 u8 trivio_mdev_isr_read(struct trivio_mdev *m);
 bool trivio_mdev_isr_pending(struct trivio_mdev *m);

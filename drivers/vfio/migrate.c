@@ -9,9 +9,10 @@
  * dirty. That is every page in our cache each time it looks, so while the VMM
  * pre-copies the cache is kept small.
  *
- * A stream comes from somebody who may not be trusted: lengths, counts, indices
- * and feature bits are all checked before anything is applied, and then go
- * through the same functions that the driver's own writes go through.
+ * A stream comes from somebody who may not be trusted: lengths, counts, vectors,
+ * feature bits and what must be zero are checked before anything is applied. The
+ * rest goes through the functions that the driver's own writes go through, and a
+ * ring position that makes no sense there leaves the device reset.
  *
  * What the driver made of the device as a net or block device comes from the
  * core, as bytes behind the queues.
@@ -20,6 +21,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/log2.h>
+#include <linux/pci_regs.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/virtio_pci.h>
@@ -383,13 +385,23 @@ static int load_check(struct trivio_mdev *m, const struct state *s)
 		if ((s->cfg[i] ^ m->cfg.init[i]) & ~m->cfg.wmask[i])
 			return -EINVAL;
 	}
-	if (s->reserved[0] || s->reserved[1])
+	/* No write can have led to D1 or D2. */
+	if ((s->cfg[TRIVIO_PCI_CAP_PM + PCI_PM_CTRL] & PCI_PM_CTRL_STATE_MASK) % 3)
 		return -EINVAL;
+	if (memchr_inv(s->reserved, 0, sizeof(s->reserved)) ||
+	    memchr_inv(s->msix_table + 16 * m->nvectors, 0,
+		       sizeof(s->msix_table) - 16 * m->nvectors))
+		return -EINVAL;
+	for (i = m->nvectors; i < TRIVIO_PCI_MSIX_MAX; i++) {
+		if (s->msix_pending[i / 8] & BIT(i % 8))
+			return -EINVAL;
+	}
 	for (i = 0; i < m->nqueues; i++) {
 		const struct state_vq *v = &s->vq[i];
 		u16 num = le16_to_cpu(v->num);
 
-		if (v->enabled > 1 || !vector_ok(m, v->vector))
+		if (v->enabled > 1 || !vector_ok(m, v->vector) ||
+		    memchr_inv(v->reserved, 0, sizeof(v->reserved)))
 			return -EINVAL;
 		if (v->enabled && (!num || num > m->set.ring ||
 				   !(s->status & VIRTIO_CONFIG_S_FEATURES_OK)))
@@ -454,12 +466,8 @@ static int load_apply(struct trivio_mdev *m, const struct state *s,
 		trivio_dev_set_status(m->dev, status);
 	if (s->status & VIRTIO_CONFIG_S_NEEDS_RESET)
 		trivio_dev_needs_reset(m->dev);
-	spin_lock_irq(&m->irq.intx_lock);
-	m->irq.isr = s->isr;
-	spin_unlock_irq(&m->irq.intx_lock);
-	for (i = 0; i < sizeof(s->msix_pending); i++)
-		bitmap_set_value8(m->irq.pending, s->msix_pending[i], i * 8);
-	trivio_mdev_irq_command(m, trivio_pci_cfg_command(&m->cfg));
+	trivio_mdev_irq_load(m, s->isr, s->msix_pending);
+	trivio_mdev_command(m);
 	return 0;
 }
 
@@ -499,8 +507,10 @@ static int load_end(struct trivio_mdev *m)
 
 static void stop(struct trivio_mdev *m, bool stopped)
 {
-	m->stopped = stopped;
+	WRITE_ONCE(m->stopped, stopped);
 	trivio_mdev_hold(m);
+	if (!stopped)
+		trivio_mdev_irq_run(m);
 }
 
 static struct file *step(struct trivio_mdev *m,

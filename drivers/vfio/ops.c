@@ -123,10 +123,8 @@ static void config_write(struct trivio_mdev *m, u32 off, const u8 *buf, u32 len)
 		trivio_mdev_reset(m);
 		return;
 	}
-	if (ev & TRIVIO_PCI_EV_COMMAND)
-		trivio_mdev_irq_command(m, trivio_pci_cfg_command(&m->cfg));
 	if (ev & (TRIVIO_PCI_EV_COMMAND | TRIVIO_PCI_EV_POWER))
-		trivio_mdev_hold(m);
+		trivio_mdev_command(m);
 	if (ev & TRIVIO_PCI_EV_WINDOW)
 		window_write(m);
 }
@@ -135,7 +133,7 @@ static void config_write(struct trivio_mdev *m, u32 off, const u8 *buf, u32 len)
 static void bar_access(struct trivio_mdev *m, unsigned int bar, u32 off,
 		       u8 *buf, u32 len, bool write)
 {
-	if (!trivio_mdev_decodes(m)) {
+	if (!m->decodes) {
 		if (!write)
 			memset(buf, 0xff, len);
 	} else if (write) {
@@ -151,10 +149,12 @@ static void access_one(struct trivio_mdev *m, unsigned int index, u32 off,
 {
 	/* Doorbells take no lock: the caller may be holding up a whole VM. */
 	if (index == TRIVIO_PCI_BAR && off >= TRIVIO_PCI_NOTIFY) {
-		if (write)
+		bool decodes = READ_ONCE(m->decodes);
+
+		if (!write)
+			memset(buf, decodes ? 0 : 0xff, len);
+		else if (decodes)
 			trivio_mdev_bell_write(m, off - TRIVIO_PCI_NOTIFY);
-		else
-			memset(buf, 0, len);
 		return;
 	}
 	mutex_lock(&m->lock);

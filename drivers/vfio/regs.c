@@ -315,19 +315,6 @@ static void device_write(struct trivio_mdev *m, u32 off, const u8 *buf, u32 len)
 }
 
 /**
- * trivio_mdev_decodes() - does the function answer to memory accesses?
- * @m: mediated device; its lock is held
- *
- * Return: false without COMMAND.MEMORY, and in D3hot.
- */
-bool trivio_mdev_decodes(struct trivio_mdev *m)
-{
-	lockdep_assert_held(&m->lock);
-	return trivio_pci_cfg_command(&m->cfg) & PCI_COMMAND_MEMORY &&
-	       !trivio_pci_cfg_asleep(&m->cfg);
-}
-
-/**
  * trivio_mdev_bar_read() - read from a BAR
  * @m: mediated device; its lock is held
  * @bar: BAR
@@ -435,8 +422,7 @@ void trivio_mdev_reset(struct trivio_mdev *m)
 	trivio_pci_cfg_reset(&m->cfg);
 	memset(m->msix_table, 0, sizeof(m->msix_table));
 	trivio_mdev_regs_reset(m);
-	trivio_mdev_irq_command(m, 0);
-	trivio_mdev_hold(m);
+	trivio_mdev_command(m);
 	trivio_mdev_dma_drop(m);
 	trivio_mdev_count(m, TRIVIO_MDEV_RESET, 1);
 }
@@ -472,4 +458,19 @@ void trivio_mdev_hold(struct trivio_mdev *m)
 		trivio_dev_resume(m->dev);
 		trivio_mdev_bell_start(m);
 	}
+}
+
+/**
+ * trivio_mdev_command() - COMMAND or the power state may have changed
+ * @m: mediated device; its lock is held
+ */
+void trivio_mdev_command(struct trivio_mdev *m)
+{
+	u16 command = trivio_pci_cfg_command(&m->cfg);
+
+	lockdep_assert_held(&m->lock);
+	WRITE_ONCE(m->decodes, command & PCI_COMMAND_MEMORY &&
+		   !trivio_pci_cfg_asleep(&m->cfg));
+	trivio_mdev_irq_command(m, command);
+	trivio_mdev_hold(m);
 }

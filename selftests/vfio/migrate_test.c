@@ -8,34 +8,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
-#include "common.h"
-#include "mig.h"
-
-FIXTURE(mig) {
-	struct vc a, b;
-	uint8_t *buf;
-};
-
-FIXTURE_SETUP(mig)
-{
-	self->buf = malloc(STREAM_MAX);
-	OK(vc_create(&self->a, "trivio-net"));
-	OK(vc_create(&self->b, "trivio-net"));
-	OK(vc_attr_set(&self->b, "mac", "52:54:00:00:00:0b"));
-	OK(vc_open(&self->a));
-	OK(vc_open(&self->b));
-}
-
-FIXTURE_TEARDOWN(mig)
-{
-	vc_close(&self->a);
-	vc_close(&self->b);
-	EXPECT_EQ(0, pins_left(&self->a));
-	EXPECT_EQ(0, pins_left(&self->b));
-	EXPECT_EQ(0, vc_remove(&self->a));
-	EXPECT_EQ(0, vc_remove(&self->b));
-	free(self->buf);
-}
+#include "mig_pair.h"
 
 TEST_F(mig, feature)
 {
@@ -523,72 +496,161 @@ TEST_F_TIMEOUT(mig, M07_steering_moves, LONG)
 	}
 }
 
-/* --- dirty memory ---------------------------------------------------------- */
+/* --- interrupts ------------------------------------------------------------ */
 
-static int dirty_track(struct vc *c, uint32_t flag)
+/* What the driver wrote to the transport, as it reads it. */
+static void same_registers(struct __test_metadata *_metadata, struct vc *a,
+			   struct vc *b)
 {
-	struct vfio_iommu_type1_dirty_bitmap d = {
-		.argsz = sizeof(d), .flags = flag,
+	static const struct { uint8_t off, len; } reg[] = {
+		{ VIRTIO_PCI_COMMON_DFSELECT, 4 }, { VIRTIO_PCI_COMMON_GFSELECT, 4 },
+		{ VIRTIO_PCI_COMMON_GF, 4 }, { VIRTIO_PCI_COMMON_MSIX, 2 },
+		{ VIRTIO_PCI_COMMON_STATUS, 1 }, { VIRTIO_PCI_COMMON_Q_SIZE, 2 },
+		{ VIRTIO_PCI_COMMON_Q_MSIX, 2 }, { VIRTIO_PCI_COMMON_Q_ENABLE, 2 },
+		{ VIRTIO_PCI_COMMON_Q_DESCLO, 4 }, { VIRTIO_PCI_COMMON_Q_DESCHI, 4 },
+		{ VIRTIO_PCI_COMMON_Q_AVAILLO, 4 }, { VIRTIO_PCI_COMMON_Q_AVAILHI, 4 },
+		{ VIRTIO_PCI_COMMON_Q_USEDLO, 4 }, { VIRTIO_PCI_COMMON_Q_USEDHI, 4 },
 	};
+	unsigned int i, k;
 
-	return ioctl(c->container, VFIO_IOMMU_DIRTY_PAGES, &d) ? -errno : 0;
+	EXPECT_EQ(vc_get(a, BAR(a), COM(a, VIRTIO_PCI_COMMON_Q_SELECT), 2),
+		  vc_get(b, BAR(b), COM(b, VIRTIO_PCI_COMMON_Q_SELECT), 2));
+	for (k = 0; k < 3; k++) {
+		OK(vc_set(a, BAR(a), COM(a, VIRTIO_PCI_COMMON_Q_SELECT), k, 2));
+		OK(vc_set(b, BAR(b), COM(b, VIRTIO_PCI_COMMON_Q_SELECT), k, 2));
+		for (i = 0; i < ARRAY_SIZE(reg); i++)
+			EXPECT_EQ(vc_get(a, BAR(a), COM(a, reg[i].off), reg[i].len),
+				  vc_get(b, BAR(b), COM(b, reg[i].off), reg[i].len))
+				TH_LOG("queue %u, register %#x", k, reg[i].off);
+	}
+	for (i = 0; i < 4 * 16; i += 4)
+		EXPECT_EQ(vc_get(a, 1, i, 4), vc_get(b, 1, i, 4));
 }
 
-static int dirty_get(struct vc *c, uint8_t *map)
+/* The client's eventfds: vectors 0 to 3, or INTx. */
+static void triggers(struct __test_metadata *_metadata, struct vc *c,
+		     const int *fd, bool intx)
 {
-	struct {
-		struct vfio_iommu_type1_dirty_bitmap d;
-		struct vfio_iommu_type1_dirty_bitmap_get g;
-	} q = {
-		.d.argsz = sizeof(q),
-		.d.flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP,
-		.g.iova = VC_IOVA,
-		.g.size = VC_MEM_SIZE,
-		.g.bitmap = {
-			.pgsize = 4096, .size = VC_MEM_SIZE / 4096 / 8,
-			.data = (void *)map,
-		},
-	};
-
-	memset(map, 0, VC_MEM_SIZE / 4096 / 8);
-	return ioctl(c->container, VFIO_IOMMU_DIRTY_PAGES, &q) ? -errno : 0;
+	OK(intx ? vc_irqs(c, VFIO_PCI_INTX_IRQ_INDEX, EVENT | TRIGGER, 0, 1, fd) :
+	   vc_irqs(c, VFIO_PCI_MSIX_IRQ_INDEX, EVENT | TRIGGER, 0, 4, fd));
 }
 
 /*
- * What the device writes, the container calls dirty; memory that it has nothing
- * to do with is clean, and little enough is pinned while a VMM pre-copies.
+ * The source owes its driver interrupts. The target's client makes its eventfds
+ * while it loads (as QEMU does since 8.1) or when it has; they come when the target
+ * runs, not before, once.
  */
-TEST_F_TIMEOUT(mig, M07_dirty_pages, LONG)
+static void owed(struct __test_metadata *_metadata, FIXTURE_DATA(mig) *self,
+		 bool intx, bool early)
 {
-	uint8_t map[VC_MEM_SIZE / 4096 / 8];
-	struct vc *a = &self->a;
-	unsigned int i, page, n;
-	int fd = -1, slot;
+	struct vc *a = &self->a, *b = &self->b;
+	int fd[4], m = -1, i;
+	uint32_t seq;
+	ssize_t len;
 
+	for (i = 0; i < 4; i++)
+		fd[i] = eventfd(0, EFD_NONBLOCK);
 	OK(vc_start(a, FEATURES));
 	OK(vc_host_open(a));
 	vc_rx_post(a, 60);
-	OK(dirty_track(a, VFIO_IOMMU_DIRTY_PAGES_FLAG_START));
-	OK(mig_set(a, VFIO_DEVICE_STATE_PRE_COPY, &fd));
-	OK(dirty_get(a, map));
-	for (i = 0; i < 10; i++) {
-		OK(vc_host_send(a, i));
-		slot = vc_wait_used(a, 0, WAIT_MS);
-		ASSERT_LE(0, slot);
-		OK(dirty_get(a, map));
-		page = (vc_slot_iova(0, slot) - VC_IOVA) / 4096;
-		EXPECT_TRUE(map[page / 8] & 1 << page % 8);
-		page = ((uint8_t *)a->q[0].used - a->mem) / 4096;
-		EXPECT_TRUE(map[page / 8] & 1 << page % 8);
+	OK(vc_set(a, BAR(a), COM(a, VIRTIO_PCI_COMMON_MSIX), 3, 2));
+	for (i = 0; i < 4 * 16; i += 4)
+		OK(vc_set(a, 1, i, 0x1000 + i, 4));
+	OK(vc_tx(a, 1));
+	ASSERT_LE(0, vc_wait_used(a, 1, WAIT_MS));
+	OK(vc_host_send(a, 2));
+	ASSERT_EQ(0, vc_rx(a, &seq, WAIT_MS));
+	len = save(a, self->buf, 4096);
+	ASSERT_LT(0, len);
+	EXPECT_EQ(6, vc_get(a, 1, 0x1000, 1));
+	move_memory(b, a);
+
+	OK(mig_set(b, VFIO_DEVICE_STATE_RESUMING, &m));
+	OK(feed(m, self->buf, len, 4096));
+	close(m);
+	if (early)
+		triggers(_metadata, b, fd, intx);
+	OK(mig_set(b, VFIO_DEVICE_STATE_STOP, NULL));
+	if (!early)
+		triggers(_metadata, b, fd, intx);
+	usleep(100000);
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(0, fired(fd[i], 0));
+	same_registers(_metadata, a, b);
+	OK(vc_host_open(b));
+	OK(mig_set(b, VFIO_DEVICE_STATE_RUNNING, NULL));
+	if (intx) {
+		EXPECT_EQ(1, fired(fd[0], WAIT_MS));
+		EXPECT_EQ(1, vc_get(b, BAR(b), b->caps.isr, 1));
+		OK(vc_irqs(b, VFIO_PCI_INTX_IRQ_INDEX, NONE | UNMASK, 0, 1, NULL));
+		EXPECT_EQ(0, fired(fd[0], 100));
+	} else {
+		EXPECT_EQ(1, fired(fd[1], WAIT_MS));
+		EXPECT_EQ(1, fired(fd[2], WAIT_MS));
+		EXPECT_EQ(0, vc_get(b, 1, 0x1000, 1));
 	}
-	for (n = 0, i = 0; i < VC_MEM_SIZE / 4096; i++)
-		n += !!(map[i / 8] & 1 << i % 8);
-	EXPECT_GE(256 + 9, n);
-	for (i = VC_MEM_SIZE / 4096 - 64; i < VC_MEM_SIZE / 4096; i++)
-		EXPECT_FALSE(map[i / 8] & 1 << i % 8);
-	OK(mig_set(a, VFIO_DEVICE_STATE_RUNNING, NULL));
-	close(fd);
-	OK(dirty_track(a, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP));
+	/* And it goes on with the same vectors. */
+	OK(vc_tx(b, 3));
+	ASSERT_LE(0, vc_wait_used(b, 1, WAIT_MS));
+	EXPECT_EQ(1, fired(fd[intx ? 0 : 2], WAIT_MS));
+	if (intx) {
+		EXPECT_EQ(1, vc_get(b, BAR(b), b->caps.isr, 1));
+		OK(vc_irqs(b, VFIO_PCI_INTX_IRQ_INDEX, NONE | UNMASK, 0, 1, NULL));
+	}
+	OK(vc_host_wait(b, WAIT_MS));
+	OK(vc_host_send(b, 4));
+	ASSERT_EQ(0, vc_rx(b, &seq, WAIT_MS));
+	EXPECT_EQ(4, seq);
+	EXPECT_EQ(1, fired(fd[intx ? 0 : 1], WAIT_MS));
+	EXPECT_EQ(0, fired(fd[3], 0));
+	for (i = 0; i < 4; i++)
+		close(fd[i]);
+}
+
+TEST_F_TIMEOUT(mig, M07_messages_owed_eventfds_first, LONG)
+{
+	owed(_metadata, self, false, true);
+}
+
+TEST_F_TIMEOUT(mig, M07_messages_owed_eventfds_last, LONG)
+{
+	owed(_metadata, self, false, false);
+}
+
+TEST_F_TIMEOUT(mig, M07_intx_owed_eventfd_first, LONG)
+{
+	owed(_metadata, self, true, true);
+}
+
+TEST_F_TIMEOUT(mig, M07_intx_owed_eventfd_last, LONG)
+{
+	owed(_metadata, self, true, false);
+}
+
+/* What must be zero in a stream, and power states that do not exist. */
+TEST_F_TIMEOUT(mig, M07_unused_bytes, LONG)
+{
+	/* Behind the header: power state; MSI-X table, pending bit of vector 4 */
+	static const struct { unsigned int off; uint8_t bits; } bad[] = {
+		{ 24 + 0x44, 1 }, { 24 + 0x44, 2 }, { 22, 1 }, { 23, 0x80 },
+		{ 24 + 256 + 4 * 16, 1 }, { 24 + 256 + 255 * 16 + 15, 0x80 },
+		{ 24 + 256 + 4096, 0x10 }, { 24 + 256 + 4096 + 31, 0x80 },
+		{ 24 + 256 + 4096 + 32 + 33, 1 },
+	};
+	unsigned int i;
+	ssize_t len;
+
+	OK(vc_start(&self->a, FEATURES));
+	len = save(&self->a, self->buf, 4096);
+	ASSERT_LT(0, len);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		self->buf[32 + bad[i].off] ^= bad[i].bits;
+		EXPECT_EQ(-EINVAL, load(&self->b, self->buf, len, 65536))
+			TH_LOG("case %u", i);
+		self->buf[32 + bad[i].off] ^= bad[i].bits;
+		OK(vc_reset(&self->b));
+	}
+	OK(load(&self->b, self->buf, len, 65536));
 }
 
 /* A data file may be read after its device was reset or closed. */
