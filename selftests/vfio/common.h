@@ -72,6 +72,23 @@ static inline long pins_left(struct vc *c)
 	return vc_stat(c, "mem_pins") - vc_stat(c, "mem_unpins");
 }
 
+/* What the kernel says that this process has locked or pinned, kB. */
+static inline long locked_kb(void)
+{
+	FILE *f = fopen("/proc/self/status", "r");
+	long kb, sum = 0;
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "VmLck: %ld", &kb) == 1 ||
+		    sscanf(line, "VmPin: %ld", &kb) == 1)
+			sum += kb;
+	}
+	if (f)
+		fclose(f);
+	return f ? sum : -1;
+}
+
 /*
  * Clients that send for ever, killed one after the other, each @step microseconds
  * later in its life than the one before. 0; -EBUSY if one left pins behind, or what

@@ -19,6 +19,7 @@ FIXTURE_TEARDOWN(hostile)
 {
 	vc_close(&self->c);
 	EXPECT_EQ(0, pins_left(&self->c));
+	EXPECT_EQ(0, locked_kb());
 	EXPECT_EQ(0, vc_remove(&self->c));
 }
 

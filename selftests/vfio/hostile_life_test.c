@@ -19,6 +19,10 @@ TEST_F(hostile, I23_map_unmap)
 	struct vfio_iommu_type1_dma_unmap all = {
 		.argsz = sizeof(all), .flags = VFIO_DMA_UNMAP_FLAG_ALL,
 	};
+	struct vfio_iommu_type1_dma_unmap vaddr = {
+		.argsz = sizeof(vaddr),
+		.flags = VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_VADDR,
+	};
 
 	EXPECT_EQ(-EEXIST, vc_map(c, VC_IOVA, c->mem, 4096));
 	EXPECT_EQ(-EINVAL, vc_map(c, VC_IOVA * 2, c->mem, 0));
@@ -28,10 +32,38 @@ TEST_F(hostile, I23_map_unmap)
 	OK(vc_host_open(c));
 	OK(vc_tx(c, 1));
 	ASSERT_LE(0, vc_wait_used(c, 1, WAIT_MS));
+	/* The addresses of pinned memory can't be swapped under the device. */
+	EXPECT_EQ(-1, ioctl(c->container, VFIO_IOMMU_UNMAP_DMA, &vaddr));
+	OK(vc_tx(c, 2));
+	ASSERT_LE(0, vc_wait_used(c, 1, WAIT_MS));
+	EXPECT_LT(0, locked_kb());
 	/* Rings and buffers are pinned: all must be let go of. */
 	ASSERT_EQ(0, ioctl(c->container, VFIO_IOMMU_UNMAP_DMA, &all));
 	EXPECT_EQ(0, pins_left(c));
 	OK(vc_map(c, VC_IOVA, c->mem, VC_MEM_SIZE));
+	vc_host_close(c);
+	works(_metadata, c);
+}
+
+/* As many mappings as the container takes, and one more; the device is none the worse. */
+TEST_F_TIMEOUT(hostile, I23_too_many_maps, LONG)
+{
+	const uint64_t iova = 0x100000000ull;
+	struct vc *c = &self->c;
+	uint32_t seq;
+	unsigned int n;
+	int err = 0;
+
+	OK(vc_start(c, FEATURES));
+	OK(vc_host_open(c));
+	for (n = 0; n < 70000 && !err; n++)
+		err = vc_map(c, iova + n * 8192ull, c->mem, 4096);
+	EXPECT_EQ(-ENOSPC, err);
+	OK(vc_tx(c, 5));
+	ASSERT_LE(0, vc_wait_used(c, 1, WAIT_MS));
+	ASSERT_EQ(0, vc_host_recv(c, &seq, WAIT_MS));
+	EXPECT_EQ(5, seq);
+	OK(vc_unmap(c, iova, n * 8192ull));
 	vc_host_close(c);
 	works(_metadata, c);
 }

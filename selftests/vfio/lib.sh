@@ -180,6 +180,17 @@ net_up()
 	guest "ip addr replace 10.77.$n.2/24 dev $ifname && ip link set $ifname up"
 }
 
+rebooted()
+{
+	inner reboot g && net_up "$1" && ping_both "$1"
+}
+
+# The request interrupt: QEMU unplugs, the guest lets go, remove comes to an end.
+removed_in_use()
+{
+	mdev_del "$1" && mdev_gone "$1" && within 10 fails guest_if "$1"
+}
+
 ping_host()
 {
 	guest "ping -c 4 -i 0.2 -w 20 10.77.$1.1"

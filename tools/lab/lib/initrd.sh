@@ -105,7 +105,7 @@ guest_image_prepare()
 {
 	local key stage release image modules
 	local drivers=(virtio_pci virtio_console virtio_net virtio_blk
-		vmw_vsock_virtio_transport af_packet pktgen)
+		vmw_vsock_virtio_transport virtio_balloon af_packet pktgen)
 
 	# always the stock kernel, whatever the laboratory runs
 	if [ "${KERNEL_STOCK:-}" = 1 ]; then
