@@ -44,20 +44,20 @@ balloon()
 {
 	local before after
 
-	guest 'dd if=/dev/zero of=/tmp/fill bs=1M count=96 2>/dev/null && rm /tmp/fill' || return 1
+	guest 'head -c 100663296 /dev/zero >/tmp/fill && rm /tmp/fill' || return 1
 	before=$(rss)
-	inner qmp g '{"execute":"balloon","arguments":{"value":'$((160 << 20))'}}' &&
-		within 20 balloon_at 160 || return 1
+	inner qmp g '{"execute":"balloon","arguments":{"value":'$((224 << 20))'}}' &&
+		within 20 balloon_at 224 || return 1
 	after=$(rss)
 	echo "QEMU has $before kB, then $after kB"
 	[ "$after" -gt $((before - 16384)) ] && ping_both 1 || return 1
-	inner qmp g '{"execute":"balloon","arguments":{"value":'$((256 << 20))'}}' &&
-		within 20 balloon_at 256 && ping_both 1 && tcp 1
+	inner qmp g '{"execute":"balloon","arguments":{"value":'$((320 << 20))'}}' &&
+		within 20 balloon_at 320 && ping_both 1 && tcp 1
 }
 
 check "a device that offers packed rings" device
 check "closed: no doorbell in use" in_use none
-check "the guest starts" inner start g --no-net --mem 256 -- \
+check "the guest starts" inner start g --no-net --mem 320 -- \
 	-device pcie-root-port,id=rp1,chassis=1,slot=1,addr=0x10 \
 	-device "$(vfio 1,bus=rp1)" -device virtio-balloon-pci
 check "link up" net_up 1

@@ -48,7 +48,7 @@ row_done()
 	ROWS+=("$1")
 }
 
-# wanted [ROAD...]: their numbers; all without arguments.
+# wanted [ROAD...]: their numbers; without arguments, of all that need not be asked for.
 wanted()
 {
 	local i key
@@ -57,7 +57,11 @@ wanted()
 		[ -n "${ROAD_NAME[$key]:-}" ] || die "no road $key (${ROADS[*]})"
 	done
 	for i in "${!ROADS[@]}"; do
-		[ $# -gt 0 ] && [[ " $* " != *" ${ROADS[i]} "* ]] || WANTED+=("$i")
+		if [ $# -gt 0 ]; then
+			[[ " $* " != *" ${ROADS[i]} "* ]] || WANTED+=("$i")
+		elif [ "$i" -lt $((${#ROADS[@]} - ROADS_ASKED)) ]; then
+			WANTED+=("$i")
+		fi
 	done
 }
 

@@ -8,7 +8,9 @@
 
 # shellcheck disable=SC2317,SC2034	# called by name; used by demo.sh
 
-ROADS=(qemu vhost dpdk split packed vdpa trap fault)
+# The last three are for who names them.
+ROADS=(qemu vhost dpdk split packed vdpa trap fault vdpa-packed vdpa-page kvm)
+ROADS_ASKED=3
 declare -A ROAD_NAME=(
 	[qemu]="QEMU user space"
 	[vhost]="in-tree vhost_net"
@@ -18,14 +20,19 @@ declare -A ROAD_NAME=(
 	[vdpa]="trivio vDPA"
 	[trap]="trivio VFIO, trap"
 	[fault]="trivio VFIO, fault"
+	[vdpa-packed]="trivio vDPA, packed"
+	[vdpa-page]="trivio vDPA, doorbell page"
+	[kvm]="trivio VFIO, kvm"
 )
 # The road that "trivio list" must name as the one that carried it; none: not trivio at all.
 declare -A ROAD_PROOF=(
 	[qemu]=none [vhost]=none [dpdk]=none [split]=vhost [packed]=vhost
 	[vdpa]=vdpa [trap]=vfio [fault]=vfio
+	[vdpa-packed]=vdpa [vdpa-page]=vdpa [kvm]=vfio
 )
 
 VDPA_BUS=/sys/bus/vdpa
+PROFILES=/sys/kernel/config/trivio
 MDEV_TYPE=/sys/class/mdev_bus/trivio/mdev_supported_types/trivio-net
 DPDK_RUN=/run/demo-dpdk
 
@@ -114,7 +121,8 @@ dpdk_say()
 	echo "$1" >&"$DPDK_FD"
 }
 
-road_make_vdpa()
+# road_vdpa I [DEVICE-OPTIONS]
+road_vdpa()
 {
 	local node
 
@@ -126,7 +134,26 @@ road_make_vdpa()
 	echo vhost_vdpa >"$VDPA_BUS/devices/demo$1/driver_override"
 	echo "demo$1" >"$VDPA_BUS/drivers/vhost_vdpa/bind" || return 1
 	node=$(cd "$VDPA_BUS/devices/demo$1" && echo vhost-vdpa-*)
-	road_virtio "$1" "vhost-vdpa,vhostdev=/dev/$node" disable-legacy=on
+	road_virtio "$1" "vhost-vdpa,vhostdev=/dev/$node" "disable-legacy=on${2:+,$2}"
+}
+
+road_make_vdpa()
+{
+	road_vdpa "$1"
+}
+
+road_make_vdpa-packed()
+{
+	road_vdpa "$1" packed=on
+}
+
+# The guest's kicks are stores to a page that a thread of the host's looks at.
+road_make_vdpa-page()
+{
+	modprobe configfs
+	mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
+	mkdir -p "$PROFILES/demo$1" && echo 1 >"$PROFILES/demo$1/doorbell" || return 1
+	road_vdpa "$1" page-per-vq=on
 }
 
 # road_mdev I DOORBELL: the guest gets a PCI function; QEMU knows nothing of virtio here.
@@ -151,6 +178,11 @@ road_make_fault()
 	road_mdev "$1" fault
 }
 
+road_make_kvm()
+{
+	road_mdev "$1" kvm
+}
+
 # What a run leaves, or an earlier one that was broken off: it may be run again in a shell.
 roads_clean()
 {
@@ -164,6 +196,7 @@ roads_clean()
 	fi
 	for i in "${!ROADS[@]}"; do
 		[ ! -e "$VDPA_BUS/devices/demo$i" ] || vdpa dev del "demo$i"
+		[ ! -d "$PROFILES/demo$i" ] || rmdir "$PROFILES/demo$i"
 		ip link del "demo$i" 2>/dev/null
 	done
 	for dev in /sys/bus/mdev/devices/*; do
