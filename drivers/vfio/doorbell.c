@@ -19,6 +19,7 @@
 #include <linux/bitmap.h>
 #include <linux/delay.h>
 #include <linux/eventfd.h>
+#include <linux/hrtimer.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -233,6 +234,14 @@ static void bell_zap_work(struct work_struct *work)
 	}
 }
 
+static enum hrtimer_restart bell_zap_timer(struct hrtimer *t)
+{
+	struct trivio_mdev *m = container_of(t, struct trivio_mdev, bell.zap_timer);
+
+	queue_work(system_highpri_wq, &m->bell.zap_work);
+	return HRTIMER_NORESTART;
+}
+
 /**
  * trivio_mdev_bell_idle() - a queue found its ring empty and goes to sleep
  * @m: mediated device
@@ -253,7 +262,15 @@ bool trivio_mdev_bell_idle(struct trivio_mdev *m, u16 queue)
 		return true;
 	}
 	set_bit(queue, m->bell.zap);
-	queue_work(system_highpri_wq, &m->bell.zap_work);
+	/*
+	 * The store that faulted is yet to be done, most likely: a worker that came now
+	 * would take the vCPU's place only to wait for it.
+	 */
+	if (test_bit(queue, m->bell.fresh))
+		hrtimer_start(&m->bell.zap_timer, ns_to_ktime(STORE_WAIT_US * NSEC_PER_USEC),
+			      HRTIMER_MODE_REL);
+	else
+		queue_work(system_highpri_wq, &m->bell.zap_work);
 	return false;
 }
 
@@ -402,6 +419,8 @@ int trivio_mdev_bell_open(struct trivio_mdev *m)
 
 	lockdep_assert_held(&m->lock);
 	INIT_WORK(&m->bell.zap_work, bell_zap_work);
+	hrtimer_init(&m->bell.zap_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+	m->bell.zap_timer.function = bell_zap_timer;
 	m->bell.way = m->set.doorbell;
 	m->bell.mmapped = false;
 	m->bell.page = kcalloc(m->nqueues, sizeof(*m->bell.page),
@@ -456,6 +475,8 @@ void trivio_mdev_bell_close(struct trivio_mdev *m)
 void trivio_mdev_bell_free(struct trivio_mdev *m)
 {
 	lockdep_assert_held(&m->lock);
+	/* Queues are stopped, and no page is mapped: nobody starts it again. */
+	hrtimer_cancel(&m->bell.zap_timer);
 	cancel_work_sync(&m->bell.zap_work);
 	bell_free(m);
 }

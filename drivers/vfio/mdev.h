@@ -19,6 +19,7 @@
 #define TRIVIO_VFIO_MDEV_H
 
 #include <linux/eventfd.h>
+#include <linux/hrtimer.h>
 #include <linux/mdev.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
@@ -352,6 +353,7 @@ struct trivio_mdev_mig;
  * @fresh: D: pages mapped for a store that was not seen yet
  * @zap: D: pages to unmap
  * @zap_work: does it
+ * @zap_timer: D: starts it a little later, when the store has been done
  * @poll: B: the thread
  * @kvm: C: state, or NULL
  * @ioevents: E: registered ones, under &trivio_mdev.lock
@@ -365,6 +367,7 @@ struct trivio_mdev_bell {
 	unsigned long *fresh;
 	unsigned long *zap;
 	struct work_struct zap_work;
+	struct hrtimer zap_timer;
 	struct task_struct *poll;
 	struct trivio_mdev_kvm *kvm;
 	struct list_head ioevents;

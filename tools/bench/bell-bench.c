@@ -20,6 +20,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <linux/kvm.h>
 
@@ -294,9 +295,11 @@ static const struct argp argp = {
 int main(int argc, char **argv)
 {
 	struct bed b = { .way = WAYS, .count = 2000, .sleep_us = 300 };
+	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
 	int err;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &b);
+	setrlimit(RLIMIT_MEMLOCK, &all);
 	vc_init(&b.c);
 	if (rings(&b) && vc_missing()) {
 		fputs("bell-bench: no mdev parent trivio: load trivio_vfio (make load)\n",
