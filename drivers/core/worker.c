@@ -156,8 +156,11 @@ static int worker_kthread_fn(void *data)
 	allow_kernel_signal(SIGKILL);
 	worker_borrow_limits(w);
 	for (;;) {
-		/* Pairs with the wake-up in trivio_worker_queue(). */
-		set_current_state(TASK_INTERRUPTIBLE);
+		/*
+		 * Pairs with the wake-up in trivio_worker_queue(). Not interruptible:
+		 * with a signal pending that would be no sleep.
+		 */
+		set_current_state(TASK_IDLE);
 		if (kthread_should_stop()) {
 			__set_current_state(TASK_RUNNING);
 			break;

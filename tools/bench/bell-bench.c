@@ -31,7 +31,7 @@
 #define BAR_GPA	0x20000
 
 #define FEATURES (VC_BIT(VIRTIO_F_VERSION_1) | VC_BIT(VIRTIO_F_ACCESS_PLATFORM) | \
-		  VC_BIT(VIRTIO_NET_F_MAC))
+		  VC_BIT(VIRTIO_NET_F_MAC) | VC_BIT(VIRTIO_NET_F_CTRL_VQ))
 
 const char *argp_program_version = "bell-bench 1";
 

@@ -8,7 +8,7 @@
 . "$BENCH_DIR/guestlib.sh"
 
 MDEV_TYPE=/sys/class/mdev_bus/trivio/mdev_supported_types/trivio-net
-declare -A BELL_LETTER=([trap]=A [poll]=B [kvm]=C [fault]=D [ioeventfd]=E)
+declare -A BELL_LETTER=([trap]=A [poll]=B [kvm]=C [fault]=D)
 BELL_KICKS=30000
 BELL_LOOPS=2000
 
@@ -110,23 +110,6 @@ bell_rows()
 	row_note "$(cat "$COUNT_FILE")" "an exit for nothing, against A" "instr/exit" "$1" "$kick"
 }
 
-# vfio_suite_idle: a notification alone, of a device that has nothing to do and a guest that
-# has slept: what exits, faults and their ends cost. A VM of one page of code; no VMM, no driver.
-vfio_suite_idle()
-{
-	local way base trap='' kick
-
-	base=$("$BENCH_DIR/bell-bench" memory) || bench_fail "$SUITE: bell-bench" || return 1
-	for way in trap kvm fault ioeventfd exit; do
-		kick=$("$BENCH_DIR/bell-bench" $way 2>"$COUNT_FILE") ||
-			{ bench_fail "$SUITE: $(tail -n 1 "$COUNT_FILE")"; continue; }
-		kick=$(calc "$kick - $base")
-		row_note "$(cat "$COUNT_FILE")" "kick after a sleep, ${BELL_LETTER[$way]:+${BELL_LETTER[$way]} }$way, against A" \
-			"instr/kick" "$trap" "$kick" "$([ -z "$trap" ] || [ $way = exit ] || echo 0.333)"
-		trap=${trap:-$kick}
-	done
-}
-
 # bell_name I
 bell_name()
 {
@@ -196,5 +179,4 @@ suite_vfio()
 		bench_fail "$SUITE: the guest with a polled doorbell did not start"
 	fi
 	vfio_suite_end
-	vfio_suite_idle
 }
