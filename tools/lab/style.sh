@@ -60,7 +60,8 @@ check_checkpatch()
 		case $f in
 		# stand-ins with the kernel's names, for files compiled in user space
 		selftests/*/shim/*) continue ;;
-		drivers/* | include/*) ;;
+		# the last: modules that tests load
+		drivers/* | include/* | selftests/*/*/*) ;;
 		*) ignore=(--ignore "$USER_IGNORE") ;;
 		esac
 		out=$(cd "$TOP_DIR" && perl "$SOURCE_TREE/scripts/checkpatch.pl" --no-tree --strict \
@@ -75,14 +76,19 @@ check_checkpatch()
 # shellcheck disable=SC2317
 check_sparse_w1()
 {
-	local dir log
+	local dir log m
 
 	dir=$CACHE/build/$(printf '%s' "$TOP_DIR" | sha256sum | cut -c1-10)-style
 	log=$dir.log
 	mkdir -p "$dir"
 	rsync -a --delete --delete-excluded --exclude=/.git --filter=':- .gitignore' "$TOP_DIR/" "$dir/" || return 1
-	make -s -C "$KERNEL_BUILD" M="$dir" C=2 W=1 \
-		CF=-D__CHECK_ENDIAN__ modules >"$log" 2>&1 || { tail -n 30 "$log"; return 1; }
+	: >"$log"
+	# Modules that tests load have Kbuild files of their own.
+	for m in "$dir" "$dir"/selftests/*/*/Kbuild; do
+		[ -e "$m" ] || continue
+		make -s -C "$KERNEL_BUILD" M="${m%/Kbuild}" C=2 W=1 \
+			CF=-D__CHECK_ENDIAN__ modules >>"$log" 2>&1 || { tail -n 30 "$log"; return 1; }
+	done
 	! grep -E '(warning|error):' "$log"
 }
 
