@@ -6,98 +6,13 @@
 
 # shellcheck disable=SC2317
 # shellcheck source-path=SCRIPTDIR
-. "$(dirname "$0")/lib.sh"
-# shellcheck source=/dev/null
-. "$(dirname "$0")/../../tools/lab/inner" 2>/dev/null || {
-	echo "1..0 # SKIP inner guests only run in the laboratory"
-	exit 4
-}
-# Scattered guest memory is more ranges than the default allows.
-modprobe -q -r vhost_vdpa
-modprobe vhost_vdpa max_iotlb_entries=65536
-test_need qemu-system-x86_64 ip ping
+. "$(dirname "$0")/guestlib.sh"
+test_need qemu-system-x86_64 ip ping jq
 trap 'inner_stop_all; ip link del tqbr 2>/dev/null; vdpa_clean tq0 tq1' EXIT
-INNER=$(dirname "$0")/../../tools/lab/inner
 # What QEMU 7.2's shadow queues can follow: nothing but CSUM, GUEST_CSUM, MTU, MAC,
 # TSO and ECN both ways, MRG_RXBUF, STATUS, CTRL_VQ, MQ, CTRL_MAC_ADDR, EVENT_IDX,
 # VERSION_1, ACCESS_PLATFORM.
 SVQ_FEATURES=0x328c3ffab
-
-inner_stop_all()
-{
-	"$INNER" stop --all >/dev/null 2>&1
-}
-
-guest()
-{
-	"$INNER" exec q "$@"
-}
-
-# start NAME DEVICE NETDEV-OPTS DEVICE-OPTS [INNER-OPTS...]
-start()
-{
-	local name=$1 dev=$2 ndev=$3 opts=$4
-	shift 4
-
-	ulimit -l unlimited
-	"$INNER" start "$name" --memfd --no-net "$@" -- \
-		-netdev "vhost-vdpa,id=n,vhostdev=$(vdpa_node "$dev")$ndev" \
-		-device "virtio-net-pci,netdev=n,disable-legacy=on$opts"
-}
-
-guest_up()
-{
-	guest ip link set eth0 up && guest ip addr replace 10.78.0.2/24 dev eth0
-}
-
-net_up()
-{
-	ip link set tq0 up && ip addr replace 10.78.0.1/24 dev tq0
-}
-
-# Pings that the device counted, both ways.
-carried()
-{
-	local rx tx
-
-	# Any pair may have the flow.
-	rx=$(qstat tq0 rx packets) tx=$(qstat tq0 tx packets)
-	reach 10.78.0.2 || return 1
-	echo "before: $rx $tx, now: $(qstat tq0 rx packets) $(qstat tq0 tx packets)"
-	[ $(($(qstat tq0 rx packets) - rx)) -ge 5 ] && [ $(($(qstat tq0 tx packets) - tx)) -ge 5 ]
-}
-
-stop_cont()
-{
-	"$INNER" hmp q stop && sleep 1 && "$INNER" hmp q cont && carried
-}
-
-reboot()
-{
-	"$INNER" reboot q 200 && guest_up && carried
-}
-
-# begin NAME NETDEV-OPTS DEVICE-OPTS: a device in a guest, and pings.
-begin()
-{
-	local name=$1
-	shift
-
-	check "$name: device for a process" vdpa_new tq0 net vhost_vdpa "${NEW[@]}"
-	check "$name: host interface up" net_up
-	check "$name: guest starts" start q tq0 "$@"
-	check "$name: guest interface up" guest_up
-	check "$name: pings, and the device counts them" carried
-}
-
-end()
-{
-	check "$1: no queue broke" test "$(qstat tq0 - errors)" = 0
-	check "$1: guest ends" "$INNER" stop q
-	check "$1: device deleted" timeout 60 vdpa dev del tq0
-}
-
-NEW=()
 
 test_split()
 {
@@ -112,16 +27,8 @@ test_packed()
 {
 	begin "packed" "" ",packed=on"
 	check "packed: stop, cont" stop_cont
-	check "packed: the ring is packed" sh -c \
-		"'$TRIVIO' show --json tq0 | jq -e '.[0].features | index(\"RING_PACKED\")'"
+	check "packed: the ring is packed" is_packed
 	end "packed"
-}
-
-both_pairs()
-{
-	guest ethtool -L eth0 combined 2 && carried &&
-	guest ethtool -l eth0 | grep -A5 Current | grep -q "Combined:.*2" &&
-	"$TRIVIO" show --json tq0 | jq -e '.[0].queues[3].state == "running"'
 }
 
 test_multiqueue()
