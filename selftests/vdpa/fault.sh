@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Faults on purpose: each does what it says to a stock driver, and counts it. What
-# is seen of it is printed: Documentation/vdpa.rst quotes it.
+# is seen of it is printed: Documentation/faults.rst quotes it.
 
 # shellcheck disable=SC2317
 # shellcheck source-path=SCRIPTDIR
