@@ -82,6 +82,24 @@ check "virtio_net drives it" driven
 check "virtio_blk reads it" disk_read
 check "devices deleted" sh -c "vdpa dev del ts0 && vdpa dev del ts1"
 
+# A root of its own for modprobe, with the one module.
+by_alias()
+{
+	local conf root ko
+
+	conf=$(dirname "$0")/../../Documentation/examples/modprobe-sim.conf
+	root=$(mktemp -d) && mkdir -p "$root/lib/modules/$(uname -r)" || return 1
+	ko=$(dirname "$TRIVIO")/../../drivers/vdpa/trivio_vdpa.ko
+	[ -e "$ko" ] || ko=$(modinfo -n trivio_vdpa)
+	module_unload && cp "$ko" "$root/lib/modules/$(uname -r)/" && depmod -b "$root" &&
+		modprobe -d "$root" -C "$conf" vdpa_sim_net &&
+		modprobe -d "$root" -C "$conf" vdpa_sim_blk && mgmt vdpasim_net . && mgmt vdpasim_blk .
+	set -- $?
+	rm -r "$root"
+	return "$1"
+}
+check "the simulator's modules, as aliases" by_alias
+
 # Every file of a profile: bad values are refused and change nothing.
 refused()
 {
