@@ -12,6 +12,7 @@
  */
 #include <linux/etherdevice.h>
 #include <linux/lockdep.h>
+#include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
@@ -258,8 +259,6 @@ static void settings_take(struct trivio_vdpa_settings *s,
 		s->queues = config->net.max_vq_pairs;
 	if (config->mask & BIT_ULL(VDPA_ATTR_DEV_FEATURES))
 		s->features = config->device_features;
-	if (s->queue_size > s->queue_max)
-		s->queue_size = s->queue_max;
 }
 
 static int settings_check(const struct trivio_vdpa_settings *s,
@@ -281,6 +280,15 @@ static int settings_check(const struct trivio_vdpa_settings *s,
 	if (!s->queues || s->queues > max)
 		return refuse(name, -ERANGE, "%u queues, 1 to %u can be had",
 			      s->queues, max);
+	if (s->queue_size > s->queue_max)
+		return refuse(name, -ERANGE,
+			      "queue_size %u is above queue_max %u",
+			      s->queue_size, s->queue_max);
+	if (!is_power_of_2(s->queue_size) &&
+	    !(s->features & BIT_ULL(VIRTIO_F_RING_PACKED)))
+		return refuse(name, -EINVAL,
+			      "queue_size %u is no power of two, and without packed rings it must be",
+			      s->queue_size);
 	if (~s->features & NEEDED_FEATURES)
 		return refuse(name, -EOPNOTSUPP,
 			      "VERSION_1 (32) and ACCESS_PLATFORM (33) are needed");
@@ -324,7 +332,7 @@ static void dev_unmake(struct trivio_vdpa *v)
 
 	if (!dev)
 		return;
-	trivio_vdpa_profile_live(v->profile, NULL);
+	trivio_vdpa_profile_live(v->claim, NULL);
 	trivio_vdpa_bell_stop(v);
 	v->dev = NULL;
 	trivio_dev_destroy(dev);
@@ -380,27 +388,30 @@ static int parent_dev_add(struct vdpa_mgmt_dev *mgmt, const char *name,
 {
 	struct vdpa_parent *parent = container_of(mgmt, struct vdpa_parent,
 						  mgmt);
-	struct trivio_vdpa_profile *profile;
+	struct trivio_vdpa_claim *claim;
 	struct trivio_vdpa_settings set;
 	struct trivio_vdpa *v;
 	int err;
 
+	claim = trivio_vdpa_profile_claim(name);
+	if (IS_ERR(claim))
+		return PTR_ERR(claim);
 	trivio_vdpa_defaults(&set, parent->is_net);
-	profile = trivio_vdpa_profile_get(name, &set);
+	trivio_vdpa_profile_take(claim, &set);
 	settings_take(&set, config);
 	err = settings_check(&set, parent, name, config);
 	if (err)
-		goto err_profile;
+		goto err_port;
 
 	v = vdpa_alloc_device(struct trivio_vdpa, vdev, mgmt->device,
 			      &trivio_vdpa_ops, VDPA_NGROUPS, VDPA_NAS, name,
 			      set.use_va);
 	if (IS_ERR(v)) {
 		err = PTR_ERR(v);
-		goto err_profile;
+		goto err_port;
 	}
 	v->set = set;
-	v->profile = profile;
+	v->claim = claim;
 	v->is_net = parent->is_net;
 	v->vdev.mdev = mgmt;
 	mutex_init(&v->lock);
@@ -412,7 +423,7 @@ static int parent_dev_add(struct vdpa_mgmt_dev *mgmt, const char *name,
 	trivio_port_spec_clear(&v->set.port);
 	if (err)
 		goto err_put;
-	trivio_vdpa_profile_live(profile, v);
+	trivio_vdpa_profile_live(claim, v);
 	err = _vdpa_register_device(&v->vdev, v->nvqs);
 	if (err)
 		goto err_unmake;
@@ -422,11 +433,12 @@ err_unmake:
 	dev_unmake(v);
 err_put:
 	put_device(&v->vdev.dev);
-	return err;
+	goto err_claim;
 
-err_profile:
+err_port:
 	trivio_port_spec_clear(&set.port);
-	trivio_vdpa_profile_put(profile);
+err_claim:
+	trivio_vdpa_profile_release(claim);
 	return err;
 }
 
@@ -438,6 +450,7 @@ static void parent_dev_del(struct vdpa_mgmt_dev *mgmt, struct vdpa_device *vdev)
 	get_device(&vdev->dev);
 	_vdpa_unregister_device(vdev);
 	dev_unmake(v);
+	trivio_vdpa_profile_release(v->claim);
 	put_device(&vdev->dev);
 }
 

@@ -583,7 +583,6 @@ static void op_free(struct vdpa_device *vdev)
 	trivio_vdpa_mem_exit(v);
 	trivio_vdpa_dma_exit(v);
 	trivio_vdpa_bell_free(v);
-	trivio_vdpa_profile_put(v->profile);
 	mutex_destroy(&v->lock);
 	kvfree(v->vq);
 }

@@ -3,7 +3,8 @@
  * Profiles: what the vdpa tool can't say about a device. A directory under
  * /sys/kernel/config/trivio/ holds the settings of the device of its name; made
  * before the device it shapes it, and while the device lives the attributes that
- * can change then act on it at once.
+ * can change then act on it at once. So it can't be made for a device that lives,
+ * which would not have it, and not go before its device does.
  *
  * Documentation/ABI/configfs-trivio describes every file.
  */
@@ -58,9 +59,16 @@ static void profile_apply(const struct trivio_vdpa_profile *p,
 			  struct trivio_vdpa_settings *s)
 {
 	TAKE(p, s, F_FEATURES, features);
-	TAKE(p, s, F_QUEUES, queues);
+	/* 0 is what the class has by default. */
+	if (p->set.queues)
+		TAKE(p, s, F_QUEUES, queues);
 	TAKE(p, s, F_QUEUE_SIZE, queue_size);
 	TAKE(p, s, F_QUEUE_MAX, queue_max);
+	/* Of these two, the one that was not written follows the other. */
+	if (p->given & BIT(F_QUEUE_SIZE) && !(p->given & BIT(F_QUEUE_MAX)))
+		s->queue_max = max(s->queue_max, s->queue_size);
+	if (p->given & BIT(F_QUEUE_MAX) && !(p->given & BIT(F_QUEUE_SIZE)))
+		s->queue_size = min(s->queue_size, s->queue_max);
 	TAKE(p, s, F_USE_VA, use_va);
 	TAKE(p, s, F_DOORBELL, doorbell);
 	TAKE(p, s, F_DOORBELL_SLEEP, doorbell_sleep);
@@ -205,13 +213,15 @@ void trivio_vdpa_profile_now(struct trivio_vdpa_profile *p,
 				      TRIVIO_SECTOR_SHIFT;
 	} else {
 		trivio_vdpa_defaults(s, false);
+		/* It is not known yet of which class the device will be. */
+		s->queues = 0;
 		profile_apply(p, s);
 	}
 	mutex_unlock(&p->lock);
 }
 
 NUMBER_ATTR(features, F_FEATURES, 0, U64_MAX, "%#llx");
-NUMBER_ATTR(queues, F_QUEUES, 1, 64, "%u");
+NUMBER_ATTR(queues, F_QUEUES, 0, 64, "%u");
 NUMBER_ATTR(queue_max, F_QUEUE_MAX, 2, TRIVIO_RING_MAX, "%u");
 NUMBER_ATTR(queue_size, F_QUEUE_SIZE, 2, TRIVIO_RING_MAX, "%u");
 NUMBER_ATTR(use_va, F_USE_VA, 0, 1, "%u");
@@ -329,6 +339,20 @@ static const struct config_item_type profile_type = {
 	.ct_owner = THIS_MODULE,
 };
 
+/* Devices that live or are being made. Under su_mutex. */
+static LIST_HEAD(claims);
+
+static bool claimed(const char *name)
+{
+	struct trivio_vdpa_claim *c;
+
+	list_for_each_entry(c, &claims, node)
+		if (!strcmp(c->name, name))
+			return true;
+	return false;
+}
+
+/* Called with su_mutex held. */
 static struct config_group *profile_make(struct config_group *group,
 					 const char *name)
 {
@@ -336,6 +360,8 @@ static struct config_group *profile_make(struct config_group *group,
 
 	if (strlen(name) >= TRIVIO_NAME_MAX)
 		return ERR_PTR(-ENAMETOOLONG);
+	if (claimed(name))
+		return ERR_PTR(-EBUSY);
 	p = kzalloc(sizeof(*p), GFP_KERNEL_ACCOUNT);
 	if (!p)
 		return ERR_PTR(-ENOMEM);
@@ -369,44 +395,101 @@ static struct configfs_subsystem profiles = {
 };
 
 /**
- * trivio_vdpa_profile_get() - apply the profile of a device that is being made
- * @name: device
- * @s: defaults; what the profile says goes over them. Its port is the caller's
- *	to clear.
+ * trivio_vdpa_profile_claim() - take a name, and its profile if there is one
+ * @name: of the device that is to be made
  *
- * Return: the profile, to be put, or NULL if there is none.
+ * From here on no profile of that name can be made, and the one there is can't go.
+ *
+ * Context: may sleep; not below configfs, whose locks it takes.
+ *
+ * Return: to be given to trivio_vdpa_profile_release(); -EEXIST if there is such a
+ * device; another error.
  */
-struct trivio_vdpa_profile *
-trivio_vdpa_profile_get(const char *name, struct trivio_vdpa_settings *s)
+struct trivio_vdpa_claim *trivio_vdpa_profile_claim(const char *name)
 {
-	struct trivio_vdpa_profile *p = NULL;
+	struct trivio_vdpa_claim *c;
 	struct config_item *item;
+	int err;
 
+	c = kzalloc(struct_size(c, name, strlen(name) + 1), GFP_KERNEL);
+	if (!c)
+		return ERR_PTR(-ENOMEM);
+	memcpy(c->name, name, strlen(name) + 1);
 	mutex_lock(&profiles.su_mutex);
+	if (claimed(name)) {
+		mutex_unlock(&profiles.su_mutex);
+		kfree(c);
+		return ERR_PTR(-EEXIST);
+	}
+	list_add(&c->node, &claims);
 	item = config_group_find_item(&profiles.su_group, name);
 	mutex_unlock(&profiles.su_mutex);
-	if (item) {
-		p = to_profile(item);
-		mutex_lock(&p->lock);
-		profile_apply(p, s);
-		/* The file may be written before the device takes the socket. */
-		if (s->port.file)
-			get_file(s->port.file);
-		mutex_unlock(&p->lock);
+	if (!item)
+		return c;
+	c->profile = to_profile(item);
+	err = configfs_depend_item(&profiles, item);
+	if (!err)
+		return c;
+	config_item_put(item);
+	c->profile = NULL;
+	/* An rmdir came between: then there is none. */
+	if (err == -ENOENT)
+		return c;
+	trivio_vdpa_profile_release(c);
+	return ERR_PTR(err);
+}
+
+/**
+ * trivio_vdpa_profile_release() - the device is no more
+ * @c: from trivio_vdpa_profile_claim()
+ *
+ * Context: may sleep.
+ */
+void trivio_vdpa_profile_release(struct trivio_vdpa_claim *c)
+{
+	if (c->profile) {
+		configfs_undepend_item(&c->profile->group.cg_item);
+		config_item_put(&c->profile->group.cg_item);
 	}
-	return p;
+	mutex_lock(&profiles.su_mutex);
+	list_del(&c->node);
+	mutex_unlock(&profiles.su_mutex);
+	kfree(c);
+}
+
+/**
+ * trivio_vdpa_profile_take() - apply the profile of a device that is being made
+ * @c: its claim
+ * @s: defaults; what the profile says goes over them. Its port is the caller's
+ *	to clear.
+ */
+void trivio_vdpa_profile_take(struct trivio_vdpa_claim *c,
+			      struct trivio_vdpa_settings *s)
+{
+	struct trivio_vdpa_profile *p = c->profile;
+
+	if (!p)
+		return;
+	mutex_lock(&p->lock);
+	profile_apply(p, s);
+	/* The file may be written before the device takes the socket. */
+	if (s->port.file)
+		get_file(s->port.file);
+	mutex_unlock(&p->lock);
 }
 
 /**
  * trivio_vdpa_profile_live() - the device of a profile came to life, or ends
- * @p: profile, or NULL
+ * @c: its claim
  * @v: device; NULL: its end
  *
  * On return with NULL no attribute touches the device.
  */
-void trivio_vdpa_profile_live(struct trivio_vdpa_profile *p,
+void trivio_vdpa_profile_live(struct trivio_vdpa_claim *c,
 			      struct trivio_vdpa *v)
 {
+	struct trivio_vdpa_profile *p = c->profile;
+
 	if (!p)
 		return;
 	mutex_lock(&p->lock);
@@ -422,23 +505,13 @@ void trivio_vdpa_profile_live(struct trivio_vdpa_profile *p,
  */
 void trivio_vdpa_profile_mac(struct trivio_vdpa *v, const u8 *mac)
 {
-	struct trivio_vdpa_profile *p = v->profile;
+	struct trivio_vdpa_profile *p = v->claim->profile;
 
 	if (p)
 		mutex_lock(&p->lock);
 	ether_addr_copy(v->set.mac, mac);
 	if (p)
 		mutex_unlock(&p->lock);
-}
-
-/**
- * trivio_vdpa_profile_put() - let go of a profile
- * @p: profile, or NULL
- */
-void trivio_vdpa_profile_put(struct trivio_vdpa_profile *p)
-{
-	if (p)
-		config_item_put(&p->group.cg_item);
 }
 
 /**

@@ -4,6 +4,7 @@
 #define TRIVIO_VDPA_PROFILE_H
 
 #include <linux/configfs.h>
+#include <linux/list.h>
 #include <linux/mutex.h>
 
 #include "fault_fs.h"
@@ -28,6 +29,18 @@ struct trivio_vdpa_profile {
 	u32 given;
 	struct trivio_vdpa *v;
 	struct trivio_vdpa_faults *faults;
+};
+
+/**
+ * struct trivio_vdpa_claim - a device's hold on its name
+ * @node: in the list of all, under the subsystem's mutex
+ * @profile: the profile, which can't be removed meanwhile, or NULL
+ * @name: of the device
+ */
+struct trivio_vdpa_claim {
+	struct list_head node;
+	struct trivio_vdpa_profile *profile;
+	char name[];
 };
 
 /* Settings, as bits of &trivio_vdpa_profile.given. */

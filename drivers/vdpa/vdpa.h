@@ -33,8 +33,8 @@
 
 struct trivio_vdpa;
 struct trivio_vdpa_bell;
+struct trivio_vdpa_claim;
 struct trivio_vdpa_dma;
-struct trivio_vdpa_profile;
 
 /**
  * struct trivio_vdpa_vq - what the front end keeps per queue
@@ -161,7 +161,7 @@ struct trivio_vdpa_settings {
  * @nworkers: entries in @worker
  * @worker: threads that serve without a process's mm
  * @set: settings it was made with
- * @profile: configfs directory, or NULL
+ * @claim: of its name, and of its profile; until the device is gone
  * @is_net: class
  * @nvqs: entries in @vq
  * @vq: one per queue
@@ -182,7 +182,7 @@ struct trivio_vdpa {
 	u16 nworkers;
 	struct trivio_worker **worker;
 	struct trivio_vdpa_settings set;
-	struct trivio_vdpa_profile *profile;
+	struct trivio_vdpa_claim *claim;
 	bool is_net;
 	u16 nvqs;
 	struct trivio_vdpa_vq *vq;
@@ -225,11 +225,12 @@ void trivio_vdpa_bell_free(struct trivio_vdpa *v);
 int trivio_vdpa_profile_setup(void);
 void trivio_vdpa_profile_teardown(void);
 void trivio_vdpa_defaults(struct trivio_vdpa_settings *s, bool is_net);
-struct trivio_vdpa_profile *
-trivio_vdpa_profile_get(const char *name, struct trivio_vdpa_settings *s);
-void trivio_vdpa_profile_live(struct trivio_vdpa_profile *p,
+struct trivio_vdpa_claim *trivio_vdpa_profile_claim(const char *name);
+void trivio_vdpa_profile_release(struct trivio_vdpa_claim *c);
+void trivio_vdpa_profile_take(struct trivio_vdpa_claim *c,
+			      struct trivio_vdpa_settings *s);
+void trivio_vdpa_profile_live(struct trivio_vdpa_claim *c,
 			      struct trivio_vdpa *v);
-void trivio_vdpa_profile_put(struct trivio_vdpa_profile *p);
 void trivio_vdpa_profile_mac(struct trivio_vdpa *v, const u8 *mac);
 
 #endif /* TRIVIO_VDPA_H */

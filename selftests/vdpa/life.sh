@@ -5,7 +5,7 @@
 # shellcheck disable=SC2317
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
-test_need jq ip
+test_need dd fio jq ip
 trap 'vdpa_clean tl0 tl1' EXIT
 
 mgmt_has()
@@ -44,6 +44,17 @@ check "the host has an interface of its name" test -d /sys/class/net/tl0
 check "vstats show names counters" vstats 0
 check "vstats of a queue it has not is refused" fails vstats 77
 check "a second device of the name is refused" fails vdpa dev add name tl0 mgmtdev trivio_blk
+# says TEXT CMD...: it fails, and says so.
+says()
+{
+	local text=$1 out
+	shift
+
+	out=$(LC_ALL=C "$@" 2>&1) && return 1
+	echo "$out"
+	[[ $out == *"$text"* ]]
+}
+check "no profile for a device that lives without one" says "resource busy" mkdir "$PROFILES/tl0"
 check "delete" vdpa dev del tl0
 check "the interface went with it" fails test -e /sys/class/net/tl0
 
@@ -109,5 +120,157 @@ many()
 	done
 }
 check "twenty times add and delete" many
+
+# A profile acts on its device as long as that lives, so it can't go before it.
+pinned()
+{
+	profile tl0 && vdpa dev add name tl0 mgmtdev trivio_net || return 1
+	says "resource busy" rmdir "$PROFILES/tl0" && ip link set tl0 up &&
+		echo down >"$PROFILES/tl0/link" && [ "$(cat /sys/class/net/tl0/carrier)" = 0 ]
+}
+
+# What was refused holds nothing.
+refused()
+{
+	profile tl0 iova_first=7 iova_last=7 && fails vdpa dev add name tl0 mgmtdev trivio_net &&
+		fails vdpa dev add name tl0 mgmtdev trivio_net && rmdir "$PROFILES/tl0" &&
+		profile tl0 && rmdir "$PROFILES/tl0"
+}
+
+# said TEXT CMD...: it fails, and the kernel's log says why.
+said()
+{
+	local text=$1
+	shift
+
+	dmesg -C
+	"$@" && return 1
+	sleep 0.2
+	dmesg | grep -F "$text"
+}
+
+queues_shown()
+{
+	profile tl0 && [ "$(cat "$PROFILES/tl0/queues")" = 0 ] && profile tl0 queues=0 || return 1
+	vdpa dev add name tl0 mgmtdev trivio_net && [ "$(cat "$PROFILES/tl0/queues")" = 1 ] &&
+		vdpa dev del tl0 && profile tl0 queues=3 && [ "$(cat "$PROFILES/tl0/queues")" = 3 ] &&
+		vdpa dev add name tl0 mgmtdev trivio_net && dev_json tl0 '.dev.tl0.max_vqs == 7'
+}
+
+# ring SIZE: of a disk's queue as its driver has it; no device stays.
+ring()
+{
+	local n rc=0
+
+	vdpa_new tl1 blk virtio_vdpa || return 1
+	n=$("$TRIVIO" show --json tl1 | jq '.[0].queues[0].size')
+	echo "ring of $n"
+	[ "$n" = "$1" ] && dd if="$(vdpa_disk tl1)" of=/dev/null bs=4k count=16 iflag=direct || rc=1
+	vdpa dev del tl1
+	return "$rc"
+}
+
+sizes()
+{
+	profile tl1 queue_size=512 queue_max=64 &&
+		said "queue_size 512 is above queue_max 64" vdpa dev add name tl1 mgmtdev trivio_blk &&
+		profile tl1 queue_size=64 && ring 64 && rmdir "$PROFILES/tl1" &&
+		profile tl1 queue_max=32 && ring 32 && rmdir "$PROFILES/tl1" &&
+		profile tl1 queue_size=2048 && [ "$(cat "$PROFILES/tl1/queue_max")" = 2048 ] && ring 2048
+}
+
+# Ring 100 only as a packed one.
+odd()
+{
+	profile tl1 queue_size=100 && ring 100 && profile tl1 features=0xfffffffbffffffff &&
+		said "queue_size 100 is no power of two" vdpa dev add name tl1 mgmtdev trivio_blk
+}
+
+# Whoever comes first: a device has its profile, or there is none.
+race()
+{
+	local i made=0 without=0
+
+	for i in $(seq 60); do
+		mkdir "$PROFILES/tl0" || return 1
+		(rmdir "$PROFILES/tl0"; mkdir "$PROFILES/tl0") 2>/dev/null &
+		vdpa dev add name tl0 mgmtdev trivio_net || return 1
+		wait $!
+		if [ -d "$PROFILES/tl0" ]; then
+			made=$((made + 1))
+			ip link set tl0 up && echo down >"$PROFILES/tl0/link" &&
+				[ "$(cat /sys/class/net/tl0/carrier)" = 0 ] &&
+				fails rmdir "$PROFILES/tl0" 2>/dev/null || return 1
+		else
+			without=$((without + 1))
+			fails mkdir "$PROFILES/tl0" 2>/dev/null || return 1
+		fi
+		vdpa dev del tl0
+		[ ! -d "$PROFILES/tl0" ] || rmdir "$PROFILES/tl0" || return 1
+	done
+	echo "$made with a profile, $without without"
+}
+check "the profile of a live device can't be removed" pinned
+check "delete it" vdpa dev del tl0
+check "then it can" rmdir "$PROFILES/tl0"
+check "a profile whose device was refused can be removed" refused
+check "queues: 0 is the default of the class" queues_shown
+vdpa_clean tl0 tl1
+check "a ring's size and its largest: what was not written follows, a contradiction is refused" sizes
+vdpa_clean tl1
+check "a ring of 100 as a packed one, not as a split one" odd
+vdpa_clean tl0 tl1
+check "rmdir and mkdir while the device is added" race
+
+# Requests of the disk are under way when the module goes: they fail, nothing hangs.
+unload_under_io()
+{
+	local pid n
+
+	vdpa_new tl1 blk virtio_vdpa || return 1
+	fio --name=v --filename="$(vdpa_disk tl1)" --direct=1 --rw=randrw --bs=4k --size=64M \
+		--ioengine=libaio --iodepth=16 --time_based --runtime=120 --output=/dev/null &
+	pid=$!
+	for _ in $(seq 100); do
+		n=$(qstat tl1 - packets)
+		[ "$n" -gt 100 ] && break
+		sleep 0.2
+	done
+	[ "$n" -gt 100 ] && timeout 60 rmmod trivio_vdpa || return 1
+	wait "$pid" && echo "fio saw nothing of it" && return 1
+	[ ! -e /sys/module/trivio_vdpa ] && [ ! -e "$VDPA_BUS/devices/tl1" ]
+}
+
+# Somebody has the node open: rmmod waits for the close, as "vdpa dev del" does.
+unload_while_open()
+{
+	local pid
+
+	vdpa_new tl1 blk vhost_vdpa && exec 9<>"$(vdpa_node tl1)" || return 1
+	rmmod trivio_vdpa 9>&- &
+	pid=$!
+	sleep 3
+	kill -0 "$pid" || return 1
+	exec 9>&-
+	for _ in $(seq 100); do
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.2
+	done
+	wait "$pid" && [ ! -e /sys/module/trivio_vdpa ]
+}
+
+# A profile is in use as its directory is there: nothing goes, nothing changes.
+unload_with_profile()
+{
+	profile tl1 capacity=8M && vdpa_new tl1 blk virtio_vdpa && says "in use" rmmod trivio_vdpa &&
+		dd if="$(vdpa_disk tl1)" of=/dev/null bs=4k count=16 iflag=direct
+}
+
+vdpa_clean tl0 tl1
+check "the module goes under fio" unload_under_io
+check "it comes back" module_load
+check "the module goes when the node is closed, not before" unload_while_open
+check "it comes back" module_load
+check "with a profile it does not go" unload_with_profile
 
 test_end
