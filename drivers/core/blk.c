@@ -136,7 +136,7 @@ static int blk_get_ranges(struct trivio_blkq *bq, struct trivio_blk_req *req,
  */
 static int blk_fault(struct trivio_blkq *bq, struct trivio_blk_req *req)
 {
-	u32 ms, keep;
+	u32 ms, keep, us = 0;
 
 	if (trivio_fault(bq->q, TRIVIO_FAULT_POWER_LOSS, &keep)) {
 		WRITE_ONCE(bq->blk->dead, true);
@@ -145,12 +145,15 @@ static int blk_fault(struct trivio_blkq *bq, struct trivio_blk_req *req)
 	}
 	if (trivio_fault(bq->q, TRIVIO_FAULT_IO_ERROR, NULL))
 		return -EIO;
-	if (bq->q->mem->kind == TRIVIO_MEM_KERNEL &&
-	    trivio_fault(bq->q, TRIVIO_FAULT_IO_DELAY, &ms)) {
-		req->delay_ms = ms;
-		return trivio_blk_defer(bq, req);
-	}
-	return 0;
+	if (bq->q->mem->kind != TRIVIO_MEM_KERNEL)
+		return 0;
+	if (trivio_fault(bq->q, TRIVIO_FAULT_IO_DELAY, &ms))
+		us = ms * USEC_PER_MSEC;
+	us += trivio_fault_jitter(bq->q);
+	if (!us)
+		return 0;
+	req->delay_us = us;
+	return trivio_blk_defer(bq, req);
 }
 
 static int blk_submit(struct trivio_blkq *bq, struct trivio_blk_req *req)
@@ -158,7 +161,7 @@ static int blk_submit(struct trivio_blkq *bq, struct trivio_blk_req *req)
 	struct trivio_disk *disk = bq->blk->disk;
 	int err;
 
-	req->delay_ms = 0;
+	req->delay_us = 0;
 	if (unlikely(READ_ONCE(bq->blk->dead)))
 		return -EIO;
 	if (static_branch_unlikely(&trivio_faults_on)) {

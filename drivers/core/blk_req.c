@@ -88,11 +88,13 @@ EXPORT_SYMBOL_GPL(trivio_blk_req_done);
 /* Injected; a reset need not wait for it. */
 static void blk_delay(const struct trivio_blk_req *req)
 {
-	u32 left = req->delay_ms, part;
+	ktime_t end = ktime_add_us(ktime_get(), req->delay_us);
+	s64 left;
 
-	for (; left && !trivio_blk_req_void(req); left -= part) {
-		part = min(left, 50U);
-		msleep(part);
+	while ((left = ktime_us_delta(end, ktime_get())) > 0 &&
+	       !trivio_blk_req_void(req)) {
+		left = min(left, 50 * USEC_PER_MSEC);
+		usleep_range(left, left + 20);
 	}
 }
 
@@ -105,7 +107,7 @@ static void blk_work(struct work_struct *work)
 	struct trivio_disk *disk = req->blk->disk;
 	int err;
 
-	if (unlikely(req->delay_ms))
+	if (unlikely(req->delay_us))
 		blk_delay(req);
 	err = trivio_blk_req_void(req) ? -EIO : disk->ops->submit(disk, req);
 	memalloc_noio_restore(noio);

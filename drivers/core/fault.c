@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Faults on purpose: whether one happens now, and the late ones. */
 #include <linux/bitmap.h>
+#include <linux/jhash.h>
 #include <linux/jump_label.h>
+#include <linux/math.h>
 #include <linux/module.h>
 
 #include <trivio/device.h>
@@ -66,10 +68,34 @@ u32 trivio_fault_value_max(enum trivio_fault kind)
 }
 EXPORT_SYMBOL_GPL(trivio_fault_value_max);
 
-/* @index: queue, or -1 for none. */
-static bool fault_hit(struct trivio_dev *dev, int index,
+/*
+ * The next number of a kind and a queue, or of no queue. It depends on the seed and
+ * on how many were drawn of this sequence before, and on nothing that happens
+ * elsewhere.
+ */
+static u32 fault_random(struct trivio_faults *f, struct trivio_queue *q,
+			unsigned int kind)
+{
+	struct trivio_fault_draws *d = q ? &q->fault_draws : &f->draws;
+	u32 key[] = {
+		lower_32_bits(f->seed), upper_32_bits(f->seed), kind,
+		q ? q->index : U32_MAX, 0
+	};
+
+	lockdep_assert_held(&f->lock);
+	if (d->epoch != f->epoch) {
+		memset(d->n, 0, sizeof(d->n));
+		d->epoch = f->epoch;
+	}
+	key[4] = d->n[kind]++;
+	return jhash2(key, ARRAY_SIZE(key), 0);
+}
+
+/* @q: NULL for none. */
+static bool fault_hit(struct trivio_dev *dev, struct trivio_queue *q,
 		      enum trivio_fault kind, u32 *value)
 {
+	int index = q ? q->index : -1;
 	struct trivio_faults *f = READ_ONCE(dev->faults);
 	struct trivio_fault_cfg *cfg;
 	unsigned long flags;
@@ -82,7 +108,7 @@ static bool fault_hit(struct trivio_dev *dev, int index,
 	if (cfg->every && (cfg->queue < 0 || cfg->queue == index) &&
 	    (!cfg->times || cfg->hits < cfg->times))
 		hit = cfg->every == 1 ||
-		      prandom_u32_state(&f->rnd) % cfg->every == 0;
+		      fault_random(f, q, kind) % cfg->every == 0;
 	if (hit) {
 		cfg->hits++;
 		if (value)
@@ -103,7 +129,7 @@ static bool fault_hit(struct trivio_dev *dev, int index,
  */
 bool __trivio_fault(struct trivio_queue *q, enum trivio_fault kind, u32 *value)
 {
-	bool hit = fault_hit(q->dev, q->index, kind, value);
+	bool hit = fault_hit(q->dev, q, kind, value);
 
 	if (hit)
 		atomic64_inc(&q->faults);
@@ -121,9 +147,32 @@ EXPORT_SYMBOL_GPL(__trivio_fault);
  */
 bool __trivio_fault_dev(struct trivio_dev *dev, enum trivio_fault kind)
 {
-	return fault_hit(dev, -1, kind, NULL);
+	return fault_hit(dev, NULL, kind, NULL);
 }
 EXPORT_SYMBOL_GPL(__trivio_fault_dev);
+
+/**
+ * trivio_fault_jitter() - how much longer a block request takes, at random
+ * @q: its queue
+ *
+ * Context: any.
+ * Return: microseconds.
+ */
+u32 trivio_fault_jitter(struct trivio_queue *q)
+{
+	struct trivio_faults *f = READ_ONCE(q->dev->faults);
+	unsigned long flags;
+	u32 us = 0;
+
+	if (!f || !READ_ONCE(f->jitter))
+		return 0;
+	spin_lock_irqsave(&f->lock, flags);
+	if (f->jitter)
+		us = reciprocal_scale(fault_random(f, q, TRIVIO_FAULT_JITTER),
+				      f->jitter + 1);
+	spin_unlock_irqrestore(&f->lock, flags);
+	return us;
+}
 
 /**
  * trivio_fault_power() - the device loses power
@@ -291,7 +340,7 @@ static void faults_power(struct work_struct *work)
 	u32 seed;
 
 	spin_lock_irq(&f->lock);
-	seed = prandom_u32_state(&f->rnd);
+	seed = fault_random(f, NULL, TRIVIO_FAULT_POWER_LOSS);
 	spin_unlock_irq(&f->lock);
 	if (dev && dev->class->power_loss)
 		dev->class->power_loss(dev, READ_ONCE(f->keep), seed);
@@ -326,11 +375,12 @@ void trivio_faults_exit(struct trivio_faults *f)
 
 	for (i = 0; i < TRIVIO_FAULT_NR; i++)
 		trivio_faults_set(f, i, &off);
+	trivio_faults_set_jitter(f, 0);
 }
 EXPORT_SYMBOL_GPL(trivio_faults_exit);
 
 /**
- * trivio_faults_seed() - begin a sequence anew
+ * trivio_faults_seed() - begin all random sequences anew
  * @f: faults
  * @seed: number
  */
@@ -339,7 +389,8 @@ void trivio_faults_seed(struct trivio_faults *f, u64 seed)
 	unsigned long flags;
 
 	spin_lock_irqsave(&f->lock, flags);
-	prandom_seed_state(&f->rnd, seed);
+	f->seed = seed;
+	f->epoch++;
 	spin_unlock_irqrestore(&f->lock, flags);
 }
 EXPORT_SYMBOL_GPL(trivio_faults_seed);
@@ -360,7 +411,11 @@ void trivio_faults_set(struct trivio_faults *f, enum trivio_fault kind,
 
 	spin_lock_irqsave(&f->lock, flags);
 	was = f->cfg[kind].every;
-	f->cfg[kind] = *cfg;
+	/* Looked at without the lock, and before anything else. */
+	WRITE_ONCE(f->cfg[kind].every, cfg->every);
+	f->cfg[kind].times = cfg->times;
+	f->cfg[kind].queue = cfg->queue;
+	f->cfg[kind].value = cfg->value;
 	f->cfg[kind].hits = 0;
 	spin_unlock_irqrestore(&f->lock, flags);
 	if (!was && cfg->every)
@@ -369,6 +424,29 @@ void trivio_faults_set(struct trivio_faults *f, enum trivio_fault kind,
 		static_branch_dec(&trivio_faults_on);
 }
 EXPORT_SYMBOL_GPL(trivio_faults_set);
+
+/**
+ * trivio_faults_set_jitter() - change how much longer block requests take
+ * @f: faults
+ * @us: microseconds, at most
+ *
+ * Context: may sleep; one caller at a time.
+ */
+void trivio_faults_set_jitter(struct trivio_faults *f, u32 us)
+{
+	unsigned long flags;
+	u32 was;
+
+	spin_lock_irqsave(&f->lock, flags);
+	was = f->jitter;
+	WRITE_ONCE(f->jitter, us);
+	spin_unlock_irqrestore(&f->lock, flags);
+	if (!was && us)
+		static_branch_inc(&trivio_faults_on);
+	else if (was && !us)
+		static_branch_dec(&trivio_faults_on);
+}
+EXPORT_SYMBOL_GPL(trivio_faults_set_jitter);
 
 /**
  * trivio_faults_get() - settings and hits of one kind
@@ -390,10 +468,17 @@ EXPORT_SYMBOL_GPL(trivio_faults_get);
 /**
  * trivio_faults_attach() - let faults act on a device
  * @f: faults; they outlive trivio_faults_detach()
- * @dev: device without faults
+ * @dev: device without faults, no queue of which runs
+ *
+ * Their random sequences begin anew.
+ *
+ * Context: may sleep.
  */
 void trivio_faults_attach(struct trivio_faults *f, struct trivio_dev *dev)
 {
+	spin_lock_irq(&f->lock);
+	f->epoch++;
+	spin_unlock_irq(&f->lock);
 	f->dev = dev;
 	WRITE_ONCE(dev->faults, f);
 }

@@ -200,6 +200,29 @@ void trivio_vdpa_faults_free(struct trivio_vdpa_faults *fs)
 }
 
 /**
+ * trivio_vdpa_faults_set_jitter() - how much longer block requests take, at most
+ * @fs: faults directory
+ * @us: microseconds
+ */
+void trivio_vdpa_faults_set_jitter(struct trivio_vdpa_faults *fs, u32 us)
+{
+	mutex_lock(&fs->lock);
+	trivio_faults_set_jitter(&fs->faults, us);
+	mutex_unlock(&fs->lock);
+}
+
+/**
+ * trivio_vdpa_faults_jitter() - what was set
+ * @fs: faults directory
+ *
+ * Return: microseconds.
+ */
+u32 trivio_vdpa_faults_jitter(struct trivio_vdpa_faults *fs)
+{
+	return READ_ONCE(fs->faults.jitter);
+}
+
+/**
  * trivio_vdpa_faults_live() - the device came to life, or ends
  * @fs: faults directory
  * @dev: device, no queue of which runs; NULL: its end

@@ -12,6 +12,8 @@ struct trivio_vdpa_faults;
 struct trivio_vdpa_faults *
 trivio_vdpa_faults_create(struct config_group *parent);
 void trivio_vdpa_faults_free(struct trivio_vdpa_faults *fs);
+void trivio_vdpa_faults_set_jitter(struct trivio_vdpa_faults *fs, u32 us);
+u32 trivio_vdpa_faults_jitter(struct trivio_vdpa_faults *fs);
 void trivio_vdpa_faults_live(struct trivio_vdpa_faults *fs,
 			     struct trivio_dev *dev);
 

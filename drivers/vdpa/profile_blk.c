@@ -126,6 +126,29 @@ static ssize_t profile_lifetime_store(struct config_item *item,
 }
 CONFIGFS_ATTR(profile_, lifetime);
 
+/* Nothing that shapes a device: it acts at once, as faults do. */
+static ssize_t profile_io_jitter_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%u\n",
+			  trivio_vdpa_faults_jitter(to_profile(item)->faults));
+}
+
+static ssize_t profile_io_jitter_store(struct config_item *item,
+				       const char *page, size_t count)
+{
+	u32 us;
+	int err;
+
+	err = kstrtou32(page, 0, &us);
+	if (err)
+		return err;
+	if (us > TRIVIO_FAULT_JITTER_MAX)
+		return -ERANGE;
+	trivio_vdpa_faults_set_jitter(to_profile(item)->faults, us);
+	return count;
+}
+CONFIGFS_ATTR(profile_, io_jitter);
+
 struct configfs_attribute *trivio_vdpa_profile_blk[] = {
 	&profile_attr_backing,
 	&profile_attr_capacity,
@@ -134,6 +157,7 @@ struct configfs_attribute *trivio_vdpa_profile_blk[] = {
 	&profile_attr_direct_io,
 	&profile_attr_write_cache,
 	&profile_attr_lifetime,
+	&profile_attr_io_jitter,
 	&profile_attr_serial,
 	NULL,
 };

@@ -89,7 +89,7 @@ struct trivio_disk {
  * @q: queue it came from
  * @blk: device it is for
  * @may_sleep: the disk may sleep
- * @delay_ms: injected delay before the disk gets it
+ * @delay_us: injected delay before the disk gets it
  * @sync: completion of this request means stable storage (write-through)
  * @chain: the popped chain
  * @err: outcome, 0 or a negative errno
@@ -104,7 +104,7 @@ struct trivio_blk_req {
 	struct trivio_queue *q;
 	struct trivio_blk *blk;
 	bool may_sleep;
-	u32 delay_ms;
+	u32 delay_us;
 	bool sync;
 	struct trivio_chain chain;
 	int err;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Faults on purpose: a device that breaks the rules when it is told to, so that
- * a driver's handling of it can be seen. Nothing is random but by the seed: the
- * same settings and the same traffic give the same faults.
+ * a driver's handling of it can be seen. Nothing is random but by the seed, for
+ * each kind and queue by itself: the same settings and the same traffic of a queue
+ * give the same faults, whatever other queues do meanwhile.
  *
  * Behind a static key: a device without faults pays a few bytes of no-ops.
  */
@@ -10,8 +11,8 @@
 #define TRIVIO_FAULT_H
 
 #include <linux/jump_label.h>
-#include <linux/prandom.h>
 #include <linux/spinlock.h>
+#include <linux/time64.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
@@ -64,6 +65,12 @@ enum trivio_fault {
 	TRIVIO_FAULT_NR,
 };
 
+/* The sequence behind those of the kinds: how long a block request takes. */
+#define TRIVIO_FAULT_JITTER	TRIVIO_FAULT_NR
+
+/* Longest jitter, microseconds: as much as a delay can be. */
+#define TRIVIO_FAULT_JITTER_MAX	(10 * USEC_PER_SEC)
+
 /**
  * struct trivio_fault_cfg - one kind of fault
  * @every: 0: off; 1: each time; N: one time in N, by the seed
@@ -81,9 +88,23 @@ struct trivio_fault_cfg {
 };
 
 /**
+ * struct trivio_fault_draws - how far the random sequences of a queue are
+ * @epoch: &trivio_faults.epoch that @n is of
+ * @n: numbers drawn, by kind; under &trivio_faults.lock
+ */
+struct trivio_fault_draws {
+	u32 epoch;
+	u32 n[TRIVIO_FAULT_NR + 1];
+};
+
+/**
  * struct trivio_faults - faults of one device
- * @lock: protects @cfg and @rnd; any context
- * @rnd: seeded
+ * @lock: protects all down to @cfg, and the queues' draws; any context
+ * @seed: of every random sequence
+ * @epoch: counts seeds: draws of an older one begin anew
+ * @draws: of what happens in no queue
+ * @jitter: microseconds that a block request takes more, at most; any number of
+ *	them is as likely as another
  * @cfg: by kind
  * @dev: device they act on, or NULL
  * @late: calls that are late
@@ -95,7 +116,10 @@ struct trivio_fault_cfg {
  */
 struct trivio_faults {
 	spinlock_t lock;
-	struct rnd_state rnd;
+	u64 seed;
+	u32 epoch;
+	struct trivio_fault_draws draws;
+	u32 jitter;
 	struct trivio_fault_cfg cfg[TRIVIO_FAULT_NR];
 	struct trivio_dev *dev;
 	struct delayed_work late;
@@ -110,6 +134,7 @@ DECLARE_STATIC_KEY_FALSE(trivio_faults_on);
 
 bool __trivio_fault(struct trivio_queue *q, enum trivio_fault kind, u32 *value);
 bool __trivio_fault_dev(struct trivio_dev *dev, enum trivio_fault kind);
+u32 trivio_fault_jitter(struct trivio_queue *q);
 void trivio_fault_power(struct trivio_dev *dev, u32 keep);
 void trivio_fault_power_wait(struct trivio_dev *dev);
 
@@ -128,6 +153,7 @@ void trivio_faults_exit(struct trivio_faults *f);
 void trivio_faults_seed(struct trivio_faults *f, u64 seed);
 void trivio_faults_set(struct trivio_faults *f, enum trivio_fault kind,
 		       const struct trivio_fault_cfg *cfg);
+void trivio_faults_set_jitter(struct trivio_faults *f, u32 us);
 void trivio_faults_get(struct trivio_faults *f, enum trivio_fault kind,
 		       struct trivio_fault_cfg *cfg);
 void trivio_faults_attach(struct trivio_faults *f, struct trivio_dev *dev);

@@ -25,6 +25,7 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
+#include <trivio/fault.h>
 #include <trivio/mem.h>
 #include <trivio/ring.h>
 #include <trivio/worker.h>
@@ -185,6 +186,7 @@ struct trivio_queue_ops {
  * @ring_gen: &trivio_mem.gen of @ring_mem when @map was made; under @lock
  * @map_work: maps the ring of a direct queue when memory comes back
  * @faults: injected faults that fired, counted in any context
+ * @fault_draws: how far the random sequences of its faults are
  * @late_valid: an injected fault holds back a used entry: @late_id, @late_slots
  *	and @late_written. Service context.
  * @late_id: its id
@@ -236,6 +238,7 @@ struct trivio_queue {
 	struct trivio_mapping map[3];
 	struct work_struct map_work;
 	atomic64_t faults;
+	struct trivio_fault_draws fault_draws;
 	bool late_valid;
 	u16 late_id;
 	u16 late_slots;

@@ -6,7 +6,7 @@
 # shellcheck disable=SC2317
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
-test_need dd fio jq ip ping ethtool
+test_need dd fio jq ip ping ethtool python3
 TRIVIO=${TRIVIO:-$(cd "$(dirname "$0")" && pwd)/../../tools/trivio/trivio}
 CHECK_SHOW=1
 F=$PROFILES/tf0/faults
@@ -68,23 +68,6 @@ check "the driver saw it" fails read_disk 1
 check "it was counted" test "$(hits io_error)" = 1
 check "the next one is good" read_disk 64
 
-# Calls are wanted here at nearly each flush, so a late call is what recurs.
-seeded()
-{
-	local a b
-
-	faults_off
-	echo 7 >"$F/seed"; fault late_call 5 value=1; read_disk 100 || return 1
-	a=$(hits late_call)
-	faults_off
-	echo 7 >"$F/seed"; fault late_call 5 value=1; read_disk 100 || return 1
-	b=$(hits late_call)
-	echo "hits $a $b"
-	[ "$a" = "$b" ] && [ "$a" -gt 0 ]
-}
-check "the same seed, the same faults" seeded
-faults_off
-
 slow()
 {
 	local start=$SECONDS
@@ -109,11 +92,36 @@ lost()
 check "a lost call holds a request up, a spurious one frees it" lost
 faults_off
 
+# told: how often virtio_blk was told of a configuration change since it was counted.
+T=/sys/kernel/tracing
+told()
+{
+	awk '$1 == "trivio_told" { print $2 }' "$T/kprobe_profile"
+}
+
+told_end()
+{
+	echo 0 >"$T/events/kprobes/trivio_told/enable"
+	echo -:trivio_told >>"$T/kprobe_events"
+}
+
 config()
 {
-	fault config 1 times=5 && read_disk 16 && [ "$(hits config)" = 5 ]
+	local n
+
+	mountpoint -q "$T" || mount -t tracefs none "$T" || return 1
+	echo p:trivio_told virtblk_config_changed >>"$T/kprobe_events" &&
+		echo 1 >"$T/events/kprobes/trivio_told/enable" || return 1
+	read_disk 16 && n=$(told) && fault config 1 times=5 && read_disk 16 || return 1
+	for _ in $(seq 50); do
+		[ "$(told)" = 5 ] && break
+		sleep 0.1
+	done
+	echo "told $n without, $(told) with the fault, hits $(hits config)"
+	[ "$n" = 0 ] && [ "$(told)" -ge 1 ] && [ "$(told)" -le 5 ] && [ "$(hits config)" = 5 ]
 }
-check "configuration changes" config
+check "the driver is told of configuration changes" config
+told_end
 faults_off
 
 # No later request is worth a kick, as the driver thinks it has made one.
@@ -240,6 +248,70 @@ map_split()
 profile tf0 queues=1 capacity=16M features=0xfffffffbffffffff
 check "split ring: made" vdpa_new tf0 blk virtio_vdpa
 check "split ring: a request whose mapping fails is tried again" map_split
+faults_off
+vdpa_clean tf0
+
+# --- two queues ----------------------------------------------------------------
+
+# which [SEED]: which of 64 reads fail of each CPU, that is of each queue; all CPUs at a time,
+# so that the queues' requests meet in an order that is never the same.
+which()
+{
+	faults_off
+	[ -z "${1:-}" ] || echo "$1" >"$F/seed" || return 1
+	fault io_error 3 && python3 - "$(vdpa_disk tf0)" <<-'END'
+	import mmap, os, sys, threading
+	out = {}
+	def run(cpu):
+	    os.sched_setaffinity(0, {cpu})
+	    fd = os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECT)
+	    buf = mmap.mmap(-1, 4096)
+	    out[cpu] = ""
+	    for i in range(64):
+	        try:
+	            os.preadv(fd, [buf], 4096 * i)
+	            out[cpu] += "."
+	        except OSError:
+	            out[cpu] += "E"
+	ts = [threading.Thread(target=run, args=(c,)) for c in (0, 1)]
+	for t in ts:
+	    t.start()
+	for t in ts:
+	    t.join()
+	print(out[0], out[1])
+	END
+}
+
+# The same requests of each queue, and others of another queue or with another seed.
+seeded()
+{
+	local a b c q0 q1 n
+
+	q0=$(qstat tf0 0 packets) q1=$(qstat tf0 1 packets)
+	a=$(which 7) || return 1
+	q0=$(($(qstat tf0 0 packets) - q0)) q1=$(($(qstat tf0 1 packets) - q1))
+	for n in 1 2 3; do
+		b=$(which 7) || return 1
+		printf '%s\n' "${a// /$'\n'}" "${b// /$'\n'}"
+		[ "$a" = "$b" ] || return 1
+	done
+	c=$(which 8) || return 1
+	echo "requests of queue 0: $q0, of queue 1: $q1"
+	[ "$q0" -ge 64 ] && [ "$q1" -ge 64 ] && [ "$(hits io_error)" -gt 10 ] && [ "$c" != "$a" ] &&
+		[ "${a% *}" != "${a#* }" ] && [ "${c% *}" != "${a% *}" ] && [ "${c#* }" != "${a#* }" ]
+}
+profile tf0 queues=2 capacity=16M
+check "two queues: made" vdpa_new tf0 blk virtio_vdpa
+check "the same seed, the same requests fail, on each of two queues" seeded
+# A device that is made anew begins anew.
+anew()
+{
+	local a
+
+	a=$(which 7) && faults_off && vdpa dev del tf0 && vdpa_new tf0 blk virtio_vdpa || return 1
+	[ "$(which)" = "$a" ]
+}
+check "and of a device that is made anew" anew
 faults_off
 vdpa_clean tf0
 

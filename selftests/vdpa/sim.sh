@@ -114,7 +114,6 @@ while read -r file value; do
 	check "$file=$value is refused" refused "$file" "$value"
 done <<-END
 	features everything
-	queues 0
 	queues 65
 	queue_size 1
 	queue_size 32769
@@ -140,6 +139,7 @@ done <<-END
 	block_size 8192
 	read_only 2
 	direct_io 2
+	io_jitter 10000001
 	serial 123456789012345678901
 END
 check "every file is described" sh -c "
