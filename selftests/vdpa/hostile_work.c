@@ -226,6 +226,172 @@ TEST_F_TIMEOUT(work, L26_reset_does_not_wait_for_requests, LONG)
 	EXPECT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_IN, 0, 0, 4096, NULL));
 }
 
+static int base_of(struct client *c)
+{
+	struct vhost_vring_state s = { 0 };
+
+	return ioctl(c->fd, VHOST_GET_VRING_BASE, &s) ? -errno : (int)s.num;
+}
+
+/* Where the ring is and how far it is, as who brings a stopped device back says it. */
+static int place(struct client *c, unsigned int base)
+{
+	struct vhost_vring_state pos = { .num = base };
+	struct vhost_vring_addr addr = {
+		.desc_user_addr = client_iova(OFF_DESC),
+		.avail_user_addr = client_iova(OFF_AVAIL),
+		.used_user_addr = client_iova(OFF_USED),
+	};
+
+	if (ioctl(c->fd, VHOST_SET_VRING_ADDR, &addr) ||
+	    ioctl(c->fd, VHOST_SET_VRING_BASE, &pos))
+		return -errno;
+	return 0;
+}
+
+/* 20 requests that take a while. */
+static int under_way(struct client *c, const char *ms)
+{
+	int i;
+
+	if (put(FAULT "io_delay/value", ms) || put(FAULT "io_delay/every", "1"))
+		return -1;
+	for (i = 0; i < 20; i++)
+		post(c, i, VIRTIO_BLK_T_IN, 0, 4096, 1);
+	client_kick(c);
+	return used(c, 1, 300);
+}
+
+/* All that was taken is done when SUSPEND returns, and nothing is taken then. */
+TEST_F_TIMEOUT(work, suspend_waits_for_requests, LONG)
+{
+	long begin;
+	int i;
+
+	OPEN();
+	begin = now_ms();
+	ASSERT_EQ(0, under_way(&self->c, "3000"));
+	ASSERT_EQ(0, ioctl(self->c.fd, VHOST_VDPA_SUSPEND));
+	EXPECT_EQ(20, client_wait(&self->c, 0));
+	EXPECT_LE(2900, now_ms() - begin);
+	for (i = 0; i < 20; i++)
+		EXPECT_EQ(0, *status_of(&self->c, i));
+	ASSERT_EQ(0, put(FAULT "io_delay/every", "0"));
+
+	post(&self->c, 20, VIRTIO_BLK_T_IN, 0, 4096, 1);
+	client_kick(&self->c);
+	EXPECT_EQ(20, used(&self->c, 21, 300));
+	EXPECT_EQ(20, base_of(&self->c));
+	ASSERT_EQ(0, place(&self->c, 20));
+	EXPECT_EQ(20, used(&self->c, 21, 300));
+	ASSERT_EQ(0, ioctl(self->c.fd, VHOST_VDPA_RESUME));
+	EXPECT_EQ(21, used(&self->c, 21, 5000));
+	EXPECT_EQ(0, *status_of(&self->c, 20));
+	self->c.used = 21;
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(0, client_blk(&self->c, VIRTIO_BLK_T_IN, 0, 0, 4096, NULL));
+	EXPECT_EQ(S_OK, client_status(&self->c));
+}
+
+/* A queue whose position is read stops, so that what was read stays true. */
+TEST_F_TIMEOUT(work, base_of_a_queue_that_runs, LONG)
+{
+	struct vhost_vring_state on = { .num = 1 };
+	int i;
+
+	OPEN();
+	ASSERT_EQ(0, under_way(&self->c, "3000"));
+	EXPECT_EQ(20, base_of(&self->c));
+	EXPECT_EQ(20, client_wait(&self->c, 0));
+	for (i = 0; i < 20; i++)
+		EXPECT_EQ(0, *status_of(&self->c, i));
+	ASSERT_EQ(0, put(FAULT "io_delay/every", "0"));
+	post(&self->c, 20, VIRTIO_BLK_T_IN, 0, 4096, 1);
+	client_kick(&self->c);
+	EXPECT_EQ(20, used(&self->c, 21, 300));
+	EXPECT_EQ(20, base_of(&self->c));
+	/* Until it is enabled again; it knows where it was. */
+	ASSERT_EQ(0, ioctl(self->c.fd, VHOST_VDPA_SET_VRING_ENABLE, &on));
+	EXPECT_EQ(21, used(&self->c, 21, 5000));
+	EXPECT_EQ(0, *status_of(&self->c, 20));
+}
+
+/* 20 requests: pairs that changed places, and how long the first and each half took. */
+struct spread {
+	int inversions;
+	int early;
+	long first;
+	long last;
+};
+
+static int spread(struct client *c, struct spread *s, long half)
+{
+	struct vring_used *u = client_used(c);
+	long begin = now_ms();
+	int i, k, n = 0, got;
+
+	memset(s, 0, sizeof(*s));
+	for (i = 0; i < 20; i++)
+		post(c, i, VIRTIO_BLK_T_IN, 0, 4096, 1);
+	client_kick(c);
+	while (n < 20) {
+		got = client_wait(c, 5);
+		if (got > n && !n)
+			s->first = now_ms() - begin;
+		n = got;
+		s->last = now_ms() - begin;
+		if (s->last <= half)
+			s->early = n;
+		if (s->last > 30000)
+			return -ETIMEDOUT;
+	}
+	for (i = 0; i < 20; i++)
+		for (k = 0; k < i; k++)
+			s->inversions += u->ring[(c->used + k) % CLIENT_NUM].id >
+					 u->ring[(c->used + i) % CLIENT_NUM].id;
+	c->used += 20;
+	for (i = 0; i < 20; i++)
+		if (*status_of(c, i))
+			return -EIO;
+	return 0;
+}
+
+/* By the seed, which nobody sets here, the numbers are the same each time. */
+TEST_F_TIMEOUT(work, jitter_spreads_requests, LONG)
+{
+	struct spread s;
+
+	ASSERT_EQ(0, put(PROFILE "/io_jitter", "2000000"));
+	EXPECT_NE(0, put(PROFILE "/io_jitter", "10000001"));
+	OPEN();
+	ASSERT_EQ(0, spread(&self->c, &s, 1000));
+	TH_LOG("%d inversions, %d of 20 in the first half, %ld to %ld ms",
+	       s.inversions, s.early, s.first, s.last);
+	EXPECT_LT(40, s.inversions);
+	EXPECT_GT(150, s.inversions);
+	EXPECT_LE(5, s.early);
+	EXPECT_GE(15, s.early);
+	EXPECT_GT(700, s.first);
+	EXPECT_LT(1300, s.last);
+	EXPECT_GT(4000, s.last);
+
+	/* On top of a delay, and while the device runs. */
+	ASSERT_EQ(0, put(FAULT "io_delay/value", "1000"));
+	ASSERT_EQ(0, put(FAULT "io_delay/every", "1"));
+	ASSERT_EQ(0, put(PROFILE "/io_jitter", "1000000"));
+	ASSERT_EQ(0, spread(&self->c, &s, 1500));
+	EXPECT_LE(1000, s.first);
+	EXPECT_GT(1500, s.first);
+	EXPECT_LT(1600, s.last);
+	EXPECT_LT(40, s.inversions);
+
+	ASSERT_EQ(0, put(FAULT "io_delay/every", "0"));
+	ASSERT_EQ(0, put(PROFILE "/io_jitter", "0"));
+	ASSERT_EQ(0, spread(&self->c, &s, 500));
+	EXPECT_EQ(0, s.inversions);
+	EXPECT_EQ(20, s.early);
+}
+
 /*
  * 105 MiB, each request as long as the others and all at a time: 64 MiB are under way
  * at most, and one request more, so they take two times as long.
