@@ -92,6 +92,53 @@ suite()
 	check "$name: deleted" vdpa dev del tb0
 }
 
+kib_free()
+{
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	awk '/^MemFree/ { print $2 }' /proc/meminfo
+}
+
+# Without a word 1 GiB, of which what was never written takes no memory, reads included, and
+# what was discarded none any more.
+sparse()
+{
+	local disk free made written
+
+	free=$(kib_free)
+	vdpa_new tb0 blk virtio_vdpa || return 1
+	disk=$(vdpa_disk tb0)
+	[ "$(blockdev --getsize64 "$disk")" = 1073741824 ] &&
+		dd if="$disk" of=/dev/null bs=1M iflag=direct status=none || return 1
+	made=$((free - $(kib_free)))
+	dd if=/dev/zero of="$disk" bs=1M count=128 seek=800 oflag=direct status=none || return 1
+	written=$((free - $(kib_free)))
+	blkdiscard "$disk" || return 1
+	set -- $((free - $(kib_free)))
+	echo "KiB: $made after reading it, $written with 128 MiB written, $1 discarded"
+	[ "$made" -lt 60000 ] && [ "$written" -gt $((made + 100000)) ] && [ "$1" -lt 60000 ]
+}
+
+# limit FILE VALUE: what virtio_blk made of configuration space.
+limit()
+{
+	local is
+
+	is=$(cat "/sys/block/$(basename "$(vdpa_disk tb0)")/queue/$1")
+	echo "$1 $is"
+	[ "$is" = "$2" ]
+}
+
+# A granularity, 16 ranges in a request, and as many segments as a ring has room for.
+limits()
+{
+	limit discard_granularity "$1" && limit max_discard_segments 16 && limit max_segments "$2" &&
+		limit logical_block_size "$1"
+}
+
+check "default: 1 GiB that takes no memory until it is written" sparse
+check "default: limits of requests" limits 512 126
+vdpa_clean tb0
 profile tb0 capacity=64M
 suite "RAM, packed ring"
 profile tb0 features=$PACKED_OFF queue_size=64
@@ -99,6 +146,7 @@ suite "RAM, split ring of 64"
 profile tb0 block_size=4096
 check "RAM, 4 KiB blocks: made" vdpa_new tb0 blk virtio_vdpa
 check "RAM, 4 KiB blocks: block size" test "$(blockdev --getss "$(vdpa_disk tb0)")" = 4096
+check "RAM, 4 KiB blocks: limits of requests, ring of 64" limits 4096 62
 check "RAM, 4 KiB blocks: ext4" filesystem
 vdpa_clean tb0
 
