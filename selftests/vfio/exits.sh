@@ -4,7 +4,7 @@
 # virtual CPU, returns to user space, page faults and unmaps per packet. Idle: one
 # ping at a time. Busy: a flood of datagrams from the guest. Run by hand:
 #
-#   tools/lab/lab run -- selftests/vfio/exits.sh
+#   tools/lab/lab run -- selftests/vfio/exits.sh [trap|poll|kvm|fault]...
 #
 # Everything but "notified" and "interrupts", which the device counts, comes from
 # KVM's debugfs. Counts, not times: they say nothing of what an exit costs.
@@ -15,6 +15,7 @@ test_need_guests ip ping iperf3 jq >/dev/null
 trap guest_clean EXIT
 IDLE=200
 WAYS=(trap poll kvm fault)
+[ $# = 0 ] || WAYS=("$@")
 
 kvm_stat()
 {
