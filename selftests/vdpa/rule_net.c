@@ -59,6 +59,33 @@ static int fine(struct dev *d)
 	return err;
 }
 
+/* A frame of two descriptors with IN_ORDER. */
+static int in_order(struct dev *d, uint16_t first, uint16_t second)
+{
+	memset(at(d, PKT), 0, HDR_LEN);
+	memset(at(d, PKT) + HDR_LEN, 0xff, 60);
+	desc(d, 1, first, IOVA(PKT), HDR_LEN, D_NEXT, second);
+	desc(d, 1, second, IOVA(PKT + HDR_LEN), 60, 0, 0);
+	offer(d, 1, first);
+	kick(d, 1);
+	return 0;
+}
+
+static int fine_in_order(struct dev *d)
+{
+	uint64_t f = F_BASE | F(VIRTIO_F_IN_ORDER);
+
+	return dev_start(d, f, queues(f)) ?: in_order(d, 0, 1) ?:
+	       in_order(d, 2, 3);
+}
+
+static int in_order_next(struct dev *d)
+{
+	uint64_t f = F_BASE | F(VIRTIO_F_IN_ORDER);
+
+	return dev_start(d, f, queues(f)) ?: in_order(d, 0, 2);
+}
+
 static int feature_requires(struct dev *d)
 {
 	dev_features(d, F_BASE | F(VIRTIO_NET_F_HOST_TSO4));
@@ -334,7 +361,9 @@ const struct rule_case rule_net[] = {
 	{ NULL, "packets", fine },
 	{ NULL, "control queue", fine_ctrl },
 	{ NULL, "RSS", fine_rss },
+	{ NULL, "chains in order", fine_in_order },
 	{ "feature-requires", "2.2.1", feature_requires },
+	{ "in-order-next", "2.7.5.2", in_order_next },
 	{ "net-mtu", "5.1.4.2", net_mtu },
 	{ "net-tx-short", "5.1.6.2", net_tx_short },
 	{ "net-num-buffers", "5.1.6.2.1", net_num_buffers },
