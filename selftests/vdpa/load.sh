@@ -5,7 +5,7 @@
 # shellcheck disable=SC2317
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
-test_need ip python3
+test_need ip jq python3
 flood_pid=
 
 flood_end()
@@ -38,22 +38,18 @@ flood()
 	flood_pid=$!
 }
 
-packets()
-{
-	echo $(($(qstat tn0 0 packets) + $(qstat tn0 1 packets)))
-}
-
-# Traffic is there before and after each change.
+# Traffic is there before and after each change, each way: none makes up for the other.
 flows()
 {
-	local n
+	local rx tx
 
-	n=$(packets)
+	rx=$(qstat tn0 rx packets) tx=$(qstat tn0 tx packets)
 	for _ in $(seq 50); do
 		sleep 0.2
-		[ "$(packets)" -gt $((n + 20)) ] && return 0
+		[ "$(qstat tn0 rx packets)" -gt $((rx + 20)) ] &&
+			[ "$(qstat tn0 tx packets)" -gt $((tx + 20)) ] && return 0
 	done
-	echo "$n packets, then $(packets)"
+	echo "received $rx, then $(qstat tn0 rx packets); sent $tx, then $(qstat tn0 tx packets)"
 	return 1
 }
 
