@@ -147,7 +147,7 @@ run()
 	local t tool
 
 	[ "$(id -u)" = 0 ] || skip_all "needs root"
-	for tool in ip vdpa ethtool iperf3 ping python3; do
+	for tool in ip tc vdpa ethtool iperf3 jq ping python3; do
 		command -v $tool >/dev/null || skip_all "no $tool"
 	done
 	for t in trivio_vdpa virtio_vdpa virtio_net bridge 8021q; do

@@ -7,6 +7,7 @@
 # shellcheck disable=SC2015,SC2317
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
+HERE=$(dirname "$(readlink -f "$0")")
 
 test_link()
 {
@@ -131,37 +132,107 @@ test_conservation()
 	report "none lost without being counted" $?
 }
 
-# A guest that does not refill: the queue stops, waits, and loses nothing.
+# Every drop there is of an interface: its queues', by whatever reason, and its qdisc's.
+drops()
+{
+	echo $(($(ethtool -S "$1" | awk '/_drop/ { n += $2 } END { print n + 0 }') +
+		$(tc -s -j qdisc show dev "$1" | jq 'map(.drops) | add')))
+}
+
+# A guest that looks at its ring twice a second only: 256 buffers are there for 1000 frames,
+# so the queue stops, waits, and loses nothing.
 test_stop()
 {
-	local before after stops
+	local stops drops dir=/sys/class/net/v0
 
-	before=$(stat t1 tx drop_nobuf)
-	stops=$(stat t1 tx stops)
-	tcp_test; report "TCP into a full ring" $?
-	after=$(stat t1 tx drop_nobuf)
-	echo "# stops: $(($(stat t1 tx stops) - stops)); drops of all kinds: $(ethtool -S t1 |
-		grep -E 'tx[0-9]+_drop' | grep -v ': 0$' | tr -s ' \n' ' ')"
-	[ "$after" = "$before" ]
+	b ethtool -L v0 combined 1
+	tc qdisc replace dev t1 root pfifo limit 2000
+	b sh -c "echo 100 >$dir/napi_defer_hard_irqs; echo 500000000 >$dir/gro_flush_timeout"
+	stops=$(stat t1 tx stops) drops=$(drops t1)
+	b python3 "$HERE/frames.py" expect v0 s 1000 60 \
+		nsenter --net=/proc/$$/ns/net python3 "$HERE/frames.py" send t1 "$MAC1" s 1000
+	report "1000 frames into a ring of 256 that is not emptied: all arrive, in order" $?
+	stops=$(($(stat t1 tx stops) - stops)) drops=$(($(drops t1) - drops))
+	echo "# stops: $stops, drops: $drops"
+	[ "$stops" -gt 0 ]; report "the queue stopped" $?
+	[ "$drops" = 0 ]; report "nothing was dropped" $?
+	b sh -c "echo 0 >$dir/napi_defer_hard_irqs; echo 0 >$dir/gro_flush_timeout"
+	tc qdisc del dev t1 root
+	b ethtool -L v0 combined 2
+	drops=$(stat t1 tx drop_nobuf)
+	tcp_test; report "TCP" $?
+	[ "$(stat t1 tx drop_nobuf)" = "$drops" ]
 	report "no drop for lack of buffers" $?
+}
+
+# rtt: the least round trip of five pings, microseconds.
+rtt()
+{
+	a ping -q -c 5 -i 0.3 -W 5 "$IP1" |
+		awk -F'[ /]' '/^rtt/ { print int($7 * 1000); n++ } END { exit !n }'
+}
+
+# The latency model of the interface is the kernel's: what the guest gets is late.
+test_netem()
+{
+	local before with after
+
+	modprobe -q sch_netem
+	before=$(rtt)
+	tc qdisc add dev t0 root netem delay 400ms; report "netem on the interface" $?
+	with=$(rtt)
+	[ "$with" -ge 400000 ]; report "what the guest gets is late" $?
+	tc qdisc replace dev t0 root netem delay 20ms 10ms loss 100%
+	! ping_test; report "or lost" $?
+	tc qdisc del dev t0 root
+	after=$(rtt)
+	echo "# round trips, us: $before, with netem $with, then $after"
+	[ "$before" -lt 400000 ] && [ "$after" -lt 400000 ]; report "without it, not" $?
+}
+
+# xdp OBJECT: on interface t0, in the driver's own hook.
+xdp()
+{
+	ip link set t0 xdpdrv obj "$HERE/$1" sec xdp || return 1
+	# 1: XDP_ATTACHED_DRV
+	[ "$(ip -j -d link show t0 | jq '.[0].xdp.mode')" = 1 ]
+}
+
+# acts LETTER COUNT NS MARK SECONDS [IFINDEX]: 50 frames from the guest with what the program
+# is to do with them; so many of them are then seen in NS.
+acts()
+{
+	ip netns exec "$3" python3 "$HERE/frames.py" expect v0 "$4" "$2" "$5" \
+		ip netns exec "$NS0" python3 "$HERE/frames.py" send v0 "$MAC1" "$1" 50 "${6:-0}"
 }
 
 test_xdp()
 {
-	local obj
+	local drops
 
-	obj=$(dirname "$(readlink -f "$0")")/xdp_drop.bpf.o
-	if [ ! -e "$obj" ]; then
-		skip "XDP_DROP on the interface" "no xdp_drop.bpf.o (needs clang)"
+	if [ ! -e "$HERE/xdp_drop.bpf.o" ]; then
+		skip "XDP on the interface" "no xdp_drop.bpf.o (needs clang)"
 		return
 	fi
-	ip link set t0 xdp obj "$obj" sec xdp 2>/dev/null ||
-		ip link set t0 xdpgeneric obj "$obj" sec xdp
-	report "XDP program on the interface" $?
+	xdp xdp_drop.bpf.o; report "XDP program on the interface, native" $?
+	drops=$(stat t0 rx drops)
 	! ping_test; report "XDP_DROP" $?
-	ip link set t0 xdp off 2>/dev/null
-	ip link set t0 xdpgeneric off 2>/dev/null
-	ping_test; report "program off" $?
+	[ "$(stat t0 rx drops)" -gt "$drops" ]; report "what it drops is counted" $?
+	ip link set t0 xdpdrv off; report "program off" $?
+	ping_soon; report "ping without it" $?
+
+	xdp xdp_act.bpf.o; report "another program" $?
+	acts P 50 "$NS1" p 20; report "XDP_PASS: the stack has the frames" $?
+	acts D 0 "$NS1" d 2; report "XDP_DROP: nobody has them" $?
+	acts T 50 "$NS0" t 20; report "XDP_TX: who sent them has them" $?
+	# Without a bridge between them there is no other way.
+	ip link set t1 nomaster
+	acts R 50 "$NS1" r 20 "$(cat /sys/class/net/t1/ifindex)"
+	report "XDP_REDIRECT: the other device's guest has them" $?
+	acts P 0 "$NS1" p 2; report "XDP_PASS then leads nowhere" $?
+	ip link set t1 master "$BR"
+	ip link set t0 xdpdrv off
+	ping_soon; report "ping without a program" $?
 }
 
 # An interface in another namespace comes back when that ends.
@@ -193,5 +264,5 @@ test_down()
 	ping_soon; report "guest down and up" $?
 }
 
-[ $# -gt 0 ] || set -- link traffic offloads mtu channels stop conservation xdp netns down
+[ $# -gt 0 ] || set -- link traffic offloads mtu channels stop conservation netem xdp netns down
 run "$@"
