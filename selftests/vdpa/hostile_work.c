@@ -262,6 +262,22 @@ static int under_way(struct client *c, const char *ms)
 	return used(c, 1, 300);
 }
 
+/* All 20 are done, and of one more nothing is taken: the position stays. */
+static bool rests(struct client *c)
+{
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		if (*status_of(c, i))
+			return false;
+	}
+	if (put(FAULT "io_delay/every", "0"))
+		return false;
+	post(c, 20, VIRTIO_BLK_T_IN, 0, 4096, 1);
+	client_kick(c);
+	return used(c, 21, 300) == 20 && base_of(c) == 20;
+}
+
 /* All that was taken is done when SUSPEND returns, and nothing is taken then. */
 TEST_F_TIMEOUT(work, suspend_waits_for_requests, LONG)
 {
@@ -274,14 +290,7 @@ TEST_F_TIMEOUT(work, suspend_waits_for_requests, LONG)
 	ASSERT_EQ(0, ioctl(self->c.fd, VHOST_VDPA_SUSPEND));
 	EXPECT_EQ(20, client_wait(&self->c, 0));
 	EXPECT_LE(2900, now_ms() - begin);
-	for (i = 0; i < 20; i++)
-		EXPECT_EQ(0, *status_of(&self->c, i));
-	ASSERT_EQ(0, put(FAULT "io_delay/every", "0"));
-
-	post(&self->c, 20, VIRTIO_BLK_T_IN, 0, 4096, 1);
-	client_kick(&self->c);
-	EXPECT_EQ(20, used(&self->c, 21, 300));
-	EXPECT_EQ(20, base_of(&self->c));
+	EXPECT_TRUE(rests(&self->c));
 	ASSERT_EQ(0, place(&self->c, 20));
 	EXPECT_EQ(20, used(&self->c, 21, 300));
 	ASSERT_EQ(0, ioctl(self->c.fd, VHOST_VDPA_RESUME));
@@ -297,19 +306,12 @@ TEST_F_TIMEOUT(work, suspend_waits_for_requests, LONG)
 TEST_F_TIMEOUT(work, base_of_a_queue_that_runs, LONG)
 {
 	struct vhost_vring_state on = { .num = 1 };
-	int i;
 
 	OPEN();
 	ASSERT_EQ(0, under_way(&self->c, "3000"));
 	EXPECT_EQ(20, base_of(&self->c));
 	EXPECT_EQ(20, client_wait(&self->c, 0));
-	for (i = 0; i < 20; i++)
-		EXPECT_EQ(0, *status_of(&self->c, i));
-	ASSERT_EQ(0, put(FAULT "io_delay/every", "0"));
-	post(&self->c, 20, VIRTIO_BLK_T_IN, 0, 4096, 1);
-	client_kick(&self->c);
-	EXPECT_EQ(20, used(&self->c, 21, 300));
-	EXPECT_EQ(20, base_of(&self->c));
+	EXPECT_TRUE(rests(&self->c));
 	/* Until it is enabled again; it knows where it was. */
 	ASSERT_EQ(0, ioctl(self->c.fd, VHOST_VDPA_SET_VRING_ENABLE, &on));
 	EXPECT_EQ(21, used(&self->c, 21, 5000));

@@ -540,12 +540,7 @@ FIXTURE_SETUP(pair)
 
 FIXTURE_TEARDOWN(pair)
 {
-	vc_close(&self->a);
-	vc_close(&self->b);
-	EXPECT_EQ(0, pins_left(&self->a));
-	EXPECT_EQ(0, pins_left(&self->b));
-	EXPECT_EQ(0, vc_remove(&self->a));
-	EXPECT_EQ(0, vc_remove(&self->b));
+	PAIR_END(&self->a, &self->b);
 	unlink(self->path);
 	free(self->buf);
 }

@@ -72,6 +72,16 @@ static inline long pins_left(struct vc *c)
 	return vc_stat(c, "mem_pins") - vc_stat(c, "mem_unpins");
 }
 
+/* The end of two devices, of which neither has left anything behind. */
+#define PAIR_END(a, b) do {						\
+	vc_close(a);							\
+	vc_close(b);							\
+	EXPECT_EQ(0, pins_left(a));					\
+	EXPECT_EQ(0, pins_left(b));					\
+	EXPECT_EQ(0, vc_remove(a));					\
+	EXPECT_EQ(0, vc_remove(b));					\
+} while (0)
+
 /* What the kernel says that this process has locked or pinned, kB. */
 static inline long locked_kb(void)
 {

@@ -5,33 +5,19 @@
  * that matters stores to the doorbell of the transmit queue. No store may be lost, and
  * those that can be tracked are.
  */
-#include <fcntl.h>
-#include <linux/kvm.h>
 #include <pthread.h>
 
 #include "common.h"
+#include "vm.h"
 
-/* Guest addresses, within reach of real mode. */
-#define CODE	0x1000
-#define BAR_GPA	0x20000
 #define BELLS	3
 /* Slots of the second address space, which is that of SMM. */
 #define SMM	0x10000
 
-/* mov $0x2500, %ax; mov %ax, %ds; 1: movw $1, (0); hlt; jmp 1b */
-static const uint8_t code[] = {
-	0xb8, 0x00, 0x25, 0x8e, 0xd8, 0xc7, 0x06, 0x00, 0x00, 0x01, 0x00,
-	0xf4, 0xeb, 0xf7,
-};
-
 struct bed {
 	struct vc c;
-	int kvm, vm, cpu;
-	struct kvm_run *run;
-	size_t run_len;
-	uint8_t *ram;
+	struct vm vm;
 	uint8_t *bells;
-	unsigned int exits;	/* stores that found no slot */
 	uint32_t seq;
 };
 
@@ -39,54 +25,11 @@ FIXTURE(vm) {
 	struct bed b;
 };
 
-static int slot_set(int vm, uint32_t slot, uint64_t gpa, void *mem, size_t len)
-{
-	struct kvm_userspace_memory_region r = {
-		.slot = slot,
-		.guest_phys_addr = gpa,
-		.memory_size = len,
-		.userspace_addr = (uintptr_t)mem,
-	};
-
-	return ioctl(vm, KVM_SET_USER_MEMORY_REGION, &r) ? -errno : 0;
-}
-
 /* Until a VMM has mapped the pages, or takes the mapping away. */
 static int bells_set(struct bed *b, uint32_t as, bool there)
 {
-	return slot_set(b->vm, as | 1, BAR_GPA + b->c.caps.notify, b->bells,
-			there ? BELLS * 4096 : 0);
-}
-
-static int cpu_start(struct bed *b)
-{
-	struct kvm_regs regs = { .rip = CODE, .rflags = 2 };
-	struct kvm_sregs sregs;
-
-	if (ioctl(b->cpu, KVM_GET_SREGS, &sregs))
-		return -errno;
-	sregs.cs.base = 0;
-	sregs.cs.selector = 0;
-	if (ioctl(b->cpu, KVM_SET_SREGS, &sregs) ||
-	    ioctl(b->cpu, KVM_SET_REGS, &regs))
-		return -errno;
-	return 0;
-}
-
-/* One store of the guest; where there is no slot, a VMM writes to the region. */
-static int store(struct bed *b)
-{
-	for (;;) {
-		if (ioctl(b->cpu, KVM_RUN, 0))
-			return -errno;
-		if (b->run->exit_reason == KVM_EXIT_HLT)
-			return 0;
-		if (b->run->exit_reason != KVM_EXIT_MMIO ||
-		    b->run->mmio.phys_addr != BAR_GPA + b->c.caps.notify + 4096)
-			return -EPROTO;
-		b->exits++;
-		vc_kick(&b->c, 1);
-	}
+	return vm_slot(&b->vm, as | 1, VM_BAR + b->c.caps.notify, b->bells,
+		       there ? BELLS * 4096 : 0);
 }
 
 /* A frame that the guest's store alone announces. */
@@ -96,7 +39,7 @@ static int frame(struct bed *b)
 	int err;
 
 	vc_tx_add(&b->c, ++b->seq);
-	err = store(b);
+	err = vm_round(&b->vm, &b->c);
 	if (err)
 		return err;
 	err = vc_host_recv(&b->c, &seq, WAIT_MS);
@@ -124,35 +67,23 @@ FIXTURE_SETUP(vm)
 {
 	struct bed *b = &self->b;
 	struct vc *c = &b->c;
+	int err;
 
-	b->kvm = open("/dev/kvm", O_RDWR);
-	if (b->kvm < 0)
+	err = vm_open(&b->vm, vm_store, sizeof(vm_store));
+	if (err == -ENOENT)
 		SKIP(return, "no /dev/kvm");
-	b->vm = ioctl(b->kvm, KVM_CREATE_VM, 0);
-	ASSERT_LE(0, b->vm);
-	b->ram = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, (void *)b->ram);
-	memcpy(b->ram, code, sizeof(code));
-	OK(slot_set(b->vm, 0, CODE, b->ram, 4096));
-	b->cpu = ioctl(b->vm, KVM_CREATE_VCPU, 0);
-	ASSERT_LE(0, b->cpu);
-	b->run_len = ioctl(b->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	b->run = mmap(NULL, b->run_len, PROT_READ | PROT_WRITE, MAP_SHARED,
-		      b->cpu, 0);
-	ASSERT_NE(MAP_FAILED, (void *)b->run);
-	OK(cpu_start(b));
-
+	OK(err);
 	OK(vc_create(c, "trivio-net"));
 	OK(vc_attr_set(c, "doorbell", "kvm"));
-	c->vm = b->vm;
+	c->vm = b->vm.vm;
 	if (vc_open(c) == -EOPNOTSUPP) {
 		vc_close(c);
 		OK(vc_remove(c));
 		SKIP(return, "this kernel's KVM has no external write tracking");
 	}
 	ASSERT_LE(0, c->dev);
-	OK(vc_set(c, CFG, PCI_BASE_ADDRESS_0 + 4 * c->caps.bar, BAR_GPA, 4));
+	OK(vm_start(&b->vm, vm_bell(c)));
+	OK(vc_set(c, CFG, PCI_BASE_ADDRESS_0 + 4 * c->caps.bar, VM_BAR, 4));
 	OK(vc_start(c, FEATURES));
 	OK(vc_host_open(c));
 	OK(vc_host_wait(c, WAIT_MS));
@@ -171,11 +102,7 @@ FIXTURE_TEARDOWN(vm)
 	vc_close(&b->c);
 	EXPECT_EQ(0, pins_left(&b->c));
 	EXPECT_EQ(0, vc_remove(&b->c));
-	munmap(b->run, b->run_len);
-	munmap(b->ram, 4096);
-	close(b->cpu);
-	close(b->vm);
-	close(b->kvm);
+	vm_close(&b->vm);
 }
 
 /*
@@ -189,12 +116,12 @@ TEST_F_TIMEOUT(vm, slot_comes_and_goes, LONG)
 
 	for (i = 0; i < 5; i++) {
 		OK(frame(b));
-		ASSERT_EQ(i + 1, b->exits);
+		ASSERT_EQ(i + 1, b->vm.exits);
 		OK(bells_set(b, 0, true));
 		/* Armed, and quiet: what follows is seen by its store alone. */
 		usleep(100000);
 		OK(tracked(b));
-		ASSERT_EQ(i + 1, b->exits);
+		ASSERT_EQ(i + 1, b->vm.exits);
 		OK(bells_set(b, 0, false));
 	}
 	TH_LOG("late: %ld", vc_stat(&b->c, "doorbell_late"));
@@ -212,11 +139,11 @@ TEST_F_TIMEOUT(vm, slot_stays, LONG)
 		usleep(100000);
 		OK(tracked(b));
 		OK(vc_reset(c));
-		OK(vc_set(c, CFG, PCI_BASE_ADDRESS_0 + 4 * c->caps.bar, BAR_GPA, 4));
+		OK(vc_set(c, CFG, PCI_BASE_ADDRESS_0 + 4 * c->caps.bar, VM_BAR, 4));
 		OK(vc_start(c, FEATURES));
 		OK(vc_host_wait(c, WAIT_MS));
 	}
-	EXPECT_EQ(0, b->exits);
+	EXPECT_EQ(0, b->vm.exits);
 }
 
 /* A slot of SMM's address space at the same place is none of ours. */
@@ -226,7 +153,7 @@ TEST_F_TIMEOUT(vm, smm_slot, LONG)
 	long zaps, before;
 	int i;
 
-	if (ioctl(b->kvm, KVM_CHECK_EXTENSION, KVM_CAP_MULTI_ADDRESS_SPACE) < 2)
+	if (ioctl(b->vm.kvm, KVM_CHECK_EXTENSION, KVM_CAP_MULTI_ADDRESS_SPACE) < 2)
 		SKIP(return, "no SMM");
 	OK(bells_set(b, 0, true));
 	usleep(100000);
@@ -240,7 +167,7 @@ TEST_F_TIMEOUT(vm, smm_slot, LONG)
 		EXPECT_EQ(before + 1, vc_stat(&b->c, "doorbell_kvm"));
 	}
 	EXPECT_EQ(zaps, vc_stat(&b->c, "doorbell_zaps"));
-	EXPECT_EQ(0, b->exits);
+	EXPECT_EQ(0, b->vm.exits);
 }
 
 static void *toggle(void *arg)
@@ -273,7 +200,7 @@ TEST_F_TIMEOUT(vm, race, LONG)
 	}
 	EXPECT_EQ(NULL, err);
 	EXPECT_LT(10, n);
-	TH_LOG("%d frames, %u exits, %ld tracked, %ld late", n, b->exits,
+	TH_LOG("%d frames, %u exits, %ld tracked, %ld late", n, b->vm.exits,
 	       vc_stat(&b->c, "doorbell_kvm"), vc_stat(&b->c, "doorbell_late"));
 }
 

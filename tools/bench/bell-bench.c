@@ -12,36 +12,19 @@
 #define _GNU_SOURCE
 #include <argp.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <unistd.h>
-#include <linux/kvm.h>
 
-#include "client.h"
-
-/* Guest addresses, within reach of real mode; a doorbell page is a segment's start. */
-#define CODE	0x1000
-#define BAR_GPA	0x20000
+#include "vm.h"
 
 #define FEATURES (VC_BIT(VIRTIO_F_VERSION_1) | VC_BIT(VIRTIO_F_ACCESS_PLATFORM) | \
 		  VC_BIT(VIRTIO_NET_F_MAC) | VC_BIT(VIRTIO_NET_F_CTRL_VQ))
 
 const char *argp_program_version = "bell-bench 1";
-
-/* 1: movw $1, (0); hlt; jmp 1b */
-static const uint8_t code_store[] = {
-	0xc7, 0x06, 0x00, 0x00, 0x01, 0x00, 0xf4, 0xeb, 0xf7,
-};
-
-/* 1: cpuid; hlt; jmp 1b */
-static const uint8_t code_exit[] = { 0x0f, 0xa2, 0xf4, 0xeb, 0xfb };
 
 enum way { TRAP, KVM, FAULT, IOEVENTFD, MEMORY, EXIT, WAYS };
 
@@ -54,77 +37,14 @@ struct bed {
 	unsigned int count;
 	unsigned int sleep_us;
 	struct vc c;
-	int kvm, vm, cpu, event;
-	struct kvm_run *run;
-	uint8_t *ram;
+	struct vm vm;
 	void *bells;
 	size_t bells_len;
-	unsigned long traps;
 };
 
 static bool rings(const struct bed *b)
 {
 	return b->way < MEMORY;
-}
-
-static int slot_set(int vm, uint32_t slot, uint64_t gpa, void *mem, size_t len)
-{
-	struct kvm_userspace_memory_region r = {
-		.slot = slot,
-		.guest_phys_addr = gpa,
-		.memory_size = len,
-		.userspace_addr = (uintptr_t)mem,
-	};
-
-	return ioctl(vm, KVM_SET_USER_MEMORY_REGION, &r) ? -errno : 0;
-}
-
-static uint64_t bell_gpa(const struct bed *b)
-{
-	return BAR_GPA + b->c.caps.notify + b->c.caps.notify_mul;
-}
-
-/* The processor's registers: where the code is, and what it stores to. */
-static int cpu_start(struct bed *b)
-{
-	uint32_t to = rings(b) ? bell_gpa(b) : CODE + 0x800;
-	struct kvm_regs regs = { .rip = CODE, .rflags = 2 };
-	struct kvm_sregs sregs;
-
-	if (ioctl(b->cpu, KVM_GET_SREGS, &sregs))
-		return -errno;
-	sregs.cs.base = 0;
-	sregs.cs.selector = 0;
-	sregs.ds.base = to;
-	sregs.ds.selector = to >> 4;
-	if (ioctl(b->cpu, KVM_SET_SREGS, &sregs) || ioctl(b->cpu, KVM_SET_REGS, &regs))
-		return -errno;
-	return 0;
-}
-
-static int vm_make(struct bed *b)
-{
-	size_t len;
-
-	b->kvm = open("/dev/kvm", O_RDWR);
-	if (b->kvm < 0)
-		return -errno;
-	b->vm = ioctl(b->kvm, KVM_CREATE_VM, 0);
-	if (b->vm < 0)
-		return -errno;
-	b->ram = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (b->ram == MAP_FAILED)
-		return -errno;
-	if (b->way == EXIT)
-		memcpy(b->ram, code_exit, sizeof(code_exit));
-	else
-		memcpy(b->ram, code_store, sizeof(code_store));
-	b->cpu = ioctl(b->vm, KVM_CREATE_VCPU, 0);
-	len = ioctl(b->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	if (b->cpu < 0)
-		return -errno;
-	b->run = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, b->cpu, 0);
-	return b->run == MAP_FAILED ? -errno : slot_set(b->vm, 0, CODE, b->ram, 4096);
 }
 
 /* E: KVM signals an eventfd for the store, which the device has been told of. */
@@ -137,18 +57,17 @@ static int ioeventfd_make(struct bed *b)
 		.data = 1,
 	};
 	struct kvm_ioeventfd k = {
-		.addr = bell_gpa(b),
+		.addr = vm_bell(&b->c),
 		.len = 2,
 		.datamatch = 1,
 		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH,
 	};
 
-	b->event = eventfd(0, EFD_NONBLOCK);
-	if (b->event < 0)
+	v.fd = eventfd(0, EFD_NONBLOCK);
+	if (v.fd < 0)
 		return -errno;
-	v.fd = b->event;
-	k.fd = b->event;
-	if (ioctl(b->c.dev, VFIO_DEVICE_IOEVENTFD, &v) || ioctl(b->vm, KVM_IOEVENTFD, &k))
+	k.fd = v.fd;
+	if (ioctl(b->c.dev, VFIO_DEVICE_IOEVENTFD, &v) || ioctl(b->vm.vm, KVM_IOEVENTFD, &k))
 		return -errno;
 	return 0;
 }
@@ -162,10 +81,10 @@ static int device_make(struct bed *b)
 	      vc_attr_set(c, "doorbell", b->way <= FAULT ? names[b->way] : "trap");
 	if (err)
 		return err;
-	c->vm = b->vm;
+	c->vm = b->vm.vm;
 	err = vc_open(c) ?:
 	      vc_set(c, VFIO_PCI_CONFIG_REGION_INDEX,
-		     PCI_BASE_ADDRESS_0 + 4 * c->caps.bar, BAR_GPA, 4) ?:
+		     PCI_BASE_ADDRESS_0 + 4 * c->caps.bar, VM_BAR, 4) ?:
 	      vc_start(c, FEATURES);
 	if (err || b->way == TRAP)
 		return err;
@@ -176,22 +95,7 @@ static int device_make(struct bed *b)
 			c->off[c->caps.bar] + c->caps.notify);
 	if (b->bells == MAP_FAILED)
 		return -errno;
-	return slot_set(b->vm, 1, BAR_GPA + c->caps.notify, b->bells, b->bells_len);
-}
-
-/* Once round the code. */
-static int kick(struct bed *b)
-{
-	for (;;) {
-		if (ioctl(b->cpu, KVM_RUN, 0))
-			return -errno;
-		if (b->run->exit_reason == KVM_EXIT_HLT)
-			return 0;
-		if (b->run->exit_reason != KVM_EXIT_MMIO)
-			return -EPROTO;
-		b->traps++;
-		vc_kick(&b->c, 1);
-	}
+	return vm_slot(&b->vm, 1, VM_BAR + c->caps.notify, b->bells, b->bells_len);
 }
 
 /* Run time of all threads of all CPUs, ns: the seventh number of each "cpu" line. */
@@ -237,7 +141,7 @@ static int measure(struct bed *b)
 			err = ran(&before);
 		}
 		if (!err)
-			err = kick(b);
+			err = vm_round(&b->vm, &b->c);
 		usleep(b->sleep_us);
 	}
 	err = err ?: ran(&after);
@@ -245,8 +149,8 @@ static int measure(struct bed *b)
 		return err;
 	heard = bells_heard(b) - heard;
 	printf("%.1f\n", (double)(after - before) / b->count);
-	fprintf(stderr, "%s: %u kicks, %ld heard that way, %lu exits to this program\n",
-		names[b->way], b->count, heard, b->traps);
+	fprintf(stderr, "%s: %u kicks, %ld heard that way, %u exits to this program\n",
+		names[b->way], b->count, heard, b->vm.exits);
 	/* A store that came another way is not what this is about. */
 	return rings(b) && heard < b->count * 0.95 ? -ENOMSG : 0;
 }
@@ -306,10 +210,11 @@ int main(int argc, char **argv)
 		      stderr);
 		return 1;
 	}
-	err = vm_make(&b);
+	err = b.way == EXIT ? vm_open(&b.vm, vm_cpuid, sizeof(vm_cpuid)) :
+			      vm_open(&b.vm, vm_store, sizeof(vm_store));
 	if (!err && rings(&b))
 		err = device_make(&b);
-	err = err ?: cpu_start(&b) ?: measure(&b);
+	err = err ?: vm_start(&b.vm, rings(&b) ? vm_bell(&b.c) : VM_MEMORY) ?: measure(&b);
 	if (err)
 		fprintf(stderr, "bell-bench: %s: %s\n", names[b.way],
 			err == -ENOMSG ? "the stores came another way" :
