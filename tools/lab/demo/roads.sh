@@ -21,7 +21,7 @@ declare -A ROAD_NAME=(
 	[trap]="trivio VFIO, trap"
 	[fault]="trivio VFIO, fault"
 	[vdpa-packed]="trivio vDPA, packed"
-	[vdpa-page]="trivio vDPA, doorbell page"
+	[vdpa-page]="trivio vDPA, page"
 	[kvm]="trivio VFIO, kvm"
 )
 # The road that "trivio list" must name as the one that carried it; none: not trivio at all.
